@@ -36,8 +36,9 @@ use crate::changed::{StateFile, rows_of};
 use crate::committed::Committed;
 use crate::error::QueryError;
 use crate::kept::KeptRows;
+use crate::key_changes::KeyChanges;
 use crate::newest::Newest;
-use crate::scan::{FileTable, read_filtered};
+use crate::scan::FileTable;
 use crate::tables::{Table, tables};
 
 /// Maximum number of files that are decoded beside each other.
@@ -55,11 +56,12 @@ pub(crate) struct CurrentRows {
     pub(crate) batches: Vec<RecordBatch>,
 }
 
-/// Cache of each table's current rows, and of views of them.
+/// Cache of each table's current rows, of views of them, and of the changes of some keys.
 #[derive(Debug)]
 pub(crate) struct CurrentCache {
     tables: BTreeMap<&'static str, Mutex<Cached>>,
     pub(crate) kept: KeptRows,
+    pub(crate) changes: KeyChanges,
 }
 
 #[derive(Debug, Default)]
@@ -119,7 +121,8 @@ impl Cached {
 impl CurrentCache {
     pub(crate) fn new() -> Self {
         let state = tables().iter().filter(|table| table.is_state());
-        Self { tables: state.map(|table| (table.spec.name, Mutex::default())).collect(), kept: KeptRows::new() }
+        let tables = state.map(|table| (table.spec.name, Mutex::default())).collect();
+        Self { tables, kept: KeptRows::new(), changes: KeyChanges::new() }
     }
 }
 
@@ -174,14 +177,14 @@ async fn select(
 ) -> Result<Vec<RecordBatch>, QueryError> {
     let Sources { start, changes, commits } = sources(None, committed, table)?;
     let mut newest = Newest::new(table)?;
-    let rows = |role, files| read_filtered(FileTable::new(Arc::clone(committed), table, role), state, files, filters);
+    let of = |role| FileTable::new(Arc::clone(committed), table, role);
     if let Some(first) = changes.first() {
-        let batches = rows(first.role, &changes).await?;
+        let batches = of(first.role).read_filtered(state, &changes, filters).await?;
         let chosen = newest.decide(&batches, &commits)?;
         newest.keep(&chosen, &rows_of(&batches, &chosen.mask())?)?;
     }
     if let Some(Start::Whole(whole)) = start {
-        for batch in rows(FileRole::State, &[whole]).await? {
+        for batch in of(FileRole::State).read_filtered(state, &[whole], filters).await? {
             newest.add_current(&batch)?;
         }
     }

@@ -241,6 +241,8 @@ fn check(run: &Run, changes: &[Change], restart: usize) {
         let known = kept.iter().all(|said| all.contains(said)) && kept.windows(2).all(|pair| pair[0] != pair[1]);
         let missing = all.iter().find(|said| !kept.contains(said) && must_be_kept(run, &all, said));
         assert!(known && missing.is_none(), "the history at commit {commit_id}: {kept:?} instead of {all:?}");
+        let of_key: Vec<_> = kept.iter().filter(|said| said.2 == "a1").cloned().collect();
+        assert_eq!(history(&catalog, "WHERE account_id = 'a1'"), of_key, "the history of a key at commit {commit_id}");
         let count = rows(&catalog, "SELECT COUNT(*) FROM balances_history");
         assert_eq!(count, [kept.len().to_string()], "at commit {commit_id}");
         let state: Vec<_> = state.into_iter().map(|(key, value)| format!("{key},{value}")).collect();

@@ -14,6 +14,8 @@
 //! A query for new rows alone (`change > 0`) scans files as they are. Otherwise only filters on the key and the commit are
 //! applied to files, because an old row depends on all rows of its key.
 //!
+//! The changes of a few keys are kept in memory for later questions ([`crate::key_changes`]).
+//!
 //! Who follows a table reads the history after a commit ([`Committed::since`]). Then only the changes after it are read, and the old
 //! rows come from the current rows as of that commit.
 
@@ -48,7 +50,10 @@ use rustc_hash::FxHashSet;
 
 use crate::committed::Committed;
 use crate::current::current_rows;
+use crate::key_changes::ChosenKeys;
 use crate::scan::FileTable;
+use crate::shown::show;
+use crate::state::chooses;
 use crate::tables::Table;
 
 /// History of a state table up to a commit.
@@ -94,6 +99,27 @@ impl HistoryTable {
         UnionExec::try_new(vec![MemorySourceConfig::try_new_exec(&[old], schema, None)?, changes])
     }
 
+    /// The changes of the keys that filters choose, if they choose few that have few changes. Files that `pruning` rules out are left out.
+    async fn changes_of_keys(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+        pruning: &[Expr],
+        columns: &[usize],
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let first = self.table.spec.key.first();
+        let chosen: Vec<_> = filters.iter().filter(|filter| first.is_some_and(|first| chooses(filter, first))).cloned().collect();
+        if chosen.is_empty() || self.committed.since().is_some() {
+            return Ok(None);
+        }
+        let files = self.files.prune(state, pruning)?;
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let keys = ChosenKeys { table: self.table.spec.name, filters: chosen };
+        self.committed.current.changes.scan(&self.files, state, &files, keys, columns).await
+    }
+
     /// The columns to read for a projection: also those of keys and changes.
     fn columns(&self, projection: &[usize]) -> Vec<usize> {
         let schema = self.files.schema();
@@ -126,16 +152,23 @@ impl TableProvider for HistoryTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if self.files.rules_out(state, filters, CHANGE, -1)? {
-            return self.files.scan(state, projection, filters, limit).await;
-        }
-        let of_key: Vec<_> = filters.iter().filter(|filter| self.is_of_key(filter)).cloned().collect();
         let all = || (0..self.schema().fields().len()).collect();
-        let projection = projection.cloned().unwrap_or_else(all);
-        let columns = self.columns(&projection);
+        let shown = projection.cloned().unwrap_or_else(all);
+        let columns = self.columns(&shown);
+        if self.files.rules_out(state, filters, CHANGE, -1)? {
+            return match self.changes_of_keys(state, filters, filters, &columns).await? {
+                Some(changes) => project(show(state, changes)?, &columns, &shown),
+                None => self.files.scan(state, projection, filters, limit).await,
+            };
+        }
+        let projection = shown;
+        let of_key: Vec<_> = filters.iter().filter(|filter| self.is_of_key(filter)).cloned().collect();
         let changes = match self.committed.since() {
             Some(since) => self.changes_since(state, since, &of_key, &columns).await?,
-            None => self.files.scan_filtered(state, &of_key, &columns)?,
+            None => match self.changes_of_keys(state, filters, &of_key, &columns).await? {
+                Some(changes) => changes,
+                None => self.files.scan_filtered(state, &of_key, &columns)?,
+            },
         };
         let images = Arc::new(PreviousRows::new(changes, self.table.spec.key)?);
         project(images, &columns, &projection)

@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, TableReference};
-use datafusion::datasource::physical_plan::{FileGroup, ParquetSource};
-use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -18,7 +15,6 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as Parsed;
 use futures::StreamExt;
-use rustc_hash::FxHashSet;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -33,7 +29,7 @@ use crate::explained::shown_plan;
 use crate::names::Relation;
 use crate::readable::readable;
 use crate::rights::Rights;
-use crate::scan::explain;
+use crate::scan::explain_plan;
 use crate::statement::{Statement, parse, plan_only_reads};
 
 /// Number of batches that may wait for the caller.
@@ -202,32 +198,16 @@ impl Stream {
 
     fn explain(&self, error: &DataFusionError) -> QueryError {
         match &self.source {
-            Some(source) => {
-                let paths = source.paths();
-                explain(error, || source.committed.files_at(&paths), source.committed.data())
-            }
+            Some(source) => explain_plan(error, &source.plan, &source.committed),
             None => readable(error),
         }
     }
 }
 
-/// The files that a query reads.
+/// The plan of a query, and what it reads.
 struct Source {
     plan: Arc<dyn ExecutionPlan>,
     committed: Arc<Committed>,
-}
-
-impl Source {
-    fn paths(&self) -> FxHashSet<String> {
-        let mut paths = FxHashSet::default();
-        let visited = self.plan.apply(|node| {
-            let scan = node.downcast_ref::<DataSourceExec>().and_then(DataSourceExec::downcast_to_file_source::<ParquetSource>);
-            let files = scan.iter().flat_map(|(scan, _)| &scan.file_groups).flat_map(FileGroup::iter);
-            paths.extend(files.map(|file| file.object_meta.location.to_string()));
-            Ok(TreeNodeRecursion::Continue)
-        });
-        visited.map_or_else(|_| FxHashSet::default(), |_| paths)
-    }
 }
 
 /// Time limit of a query's work: waiting for the caller to read does not count.

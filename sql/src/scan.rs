@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PrunableStatistics;
 use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{ColumnStatistics, DFSchema, DataFusionError, Result, ScalarValue, Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
@@ -33,10 +34,12 @@ use headwater_connectors::parquet::columns::COMMIT_ID;
 use headwater_connectors::parquet::record::FileRole;
 use headwater_schemas::Nanos;
 use headwater_schemas::tables::TableKind;
+use rustc_hash::FxHashSet;
 
 use crate::committed::Committed;
 use crate::error::QueryError;
 use crate::parts::scan_parts;
+use crate::questions::few_rows;
 use crate::readable::{may_be_a_file, readable};
 use crate::shown::{show, shown};
 use crate::tables::Table;
@@ -63,6 +66,16 @@ impl FileTable {
         Self { committed, table, role, schema: shown(&stored), stored }
     }
 
+    /// The columns as files hold them.
+    pub(crate) const fn stored(&self) -> &SchemaRef {
+        &self.stored
+    }
+
+    /// The commit up to which rows are taken of files, if one of them has rows of later commits.
+    pub(crate) fn until(&self, files: &[Arc<CommitFile>]) -> Option<u64> {
+        files.iter().any(|file| self.committed.straddles(file)).then(|| self.committed.commit_id())
+    }
+
     fn files(&self) -> Vec<Arc<CommitFile>> {
         self.committed.files(self.table, self.role).cloned().collect()
     }
@@ -80,7 +93,7 @@ impl FileTable {
     }
 
     /// The files that may have rows for which all filters hold.
-    fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Arc<CommitFile>>> {
+    pub(crate) fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Arc<CommitFile>>> {
         let files = self.files();
         let bounds = files.iter().map(|file| Arc::new(self.bounds(file))).collect();
         let keep = self.may_hold(state, filters, bounds)?;
@@ -165,7 +178,7 @@ impl TableProvider for FileTable {
         if files.is_empty() {
             return Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?)));
         }
-        if files.iter().any(|file| self.committed.straddles(file)) {
+        if self.until(&files).is_some() {
             return show(state, self.scan_until_commit(state, &files, &[], projection)?);
         }
         show(state, self.scan_files(state, &files, projection, limit)?)
@@ -190,8 +203,7 @@ impl FileTable {
         filters: &[Expr],
         projection: Option<&Vec<usize>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let last = i64::try_from(self.committed.commit_id()).unwrap_or(i64::MAX);
-        let is_known = files.iter().any(|file| self.committed.straddles(file)).then(|| col(COMMIT_ID).lt_eq(lit(last)));
+        let is_known = self.until(files).map(|last| col(COMMIT_ID).lt_eq(lit(i64::try_from(last).unwrap_or(i64::MAX))));
         let Some(filter) = conjunction(filters.iter().cloned().chain(is_known)) else {
             return self.scan_files(state, files, projection, None);
         };
@@ -252,28 +264,64 @@ impl FileTable {
     }
 }
 
-/// The rows of files of a table that satisfy filters, with all columns as files hold them.
-pub(crate) async fn read_filtered(
-    table: FileTable,
-    state: &dyn Session,
-    files: &[Arc<CommitFile>],
-    filters: &[Expr],
-) -> Result<Vec<RecordBatch>, QueryError> {
-    let read = async {
-        let plan = table.scan_until_commit(state, files, filters, None)?;
+impl FileTable {
+    /// The rows of files that satisfy filters, with all columns as files hold them.
+    pub(crate) async fn read_filtered(
+        &self,
+        state: &dyn Session,
+        files: &[Arc<CommitFile>],
+        filters: &[Expr],
+    ) -> Result<Vec<RecordBatch>, QueryError> {
+        let read = async { collect(self.filtering_plan(state, files, filters, None)?, state.task_ctx()).await };
+        read.await.map_err(|error| explain(&error, || files.iter(), self.committed.data()))
+    }
+
+    /// The rows of files that satisfy filters, in some columns as files hold them, if they are few enough to keep.
+    pub(crate) async fn read_few(
+        &self,
+        state: &dyn Session,
+        files: &[Arc<CommitFile>],
+        filters: &[Expr],
+        columns: &[usize],
+    ) -> Result<Option<Vec<RecordBatch>>, QueryError> {
+        let columns = columns.to_vec();
+        let read = async { few_rows(self.filtering_plan(state, files, filters, Some(&columns))?, state.task_ctx()).await };
+        read.await.map_err(|error| explain(&error, || files.iter(), self.committed.data()))
+    }
+
+    fn filtering_plan(
+        &self,
+        state: &dyn Session,
+        files: &[Arc<CommitFile>],
+        filters: &[Expr],
+        columns: Option<&Vec<usize>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = self.scan_until_commit(state, files, filters, columns)?;
         // Files learn of the filters as in a query's plan.
-        let plan = FilterPushdown::new().optimize(plan, state.config_options())?;
-        collect(plan, state.task_ctx()).await
-    };
-    read.await.map_err(|error| explain(&error, || files.iter(), table.committed.data()))
+        FilterPushdown::new().optimize(plan, state.config_options())
+    }
+}
+
+/// The error of running a plan: the damage of a file that it reads, if it can come from one.
+pub(crate) fn explain_plan(error: &DataFusionError, plan: &Arc<dyn ExecutionPlan>, committed: &Committed) -> QueryError {
+    let paths = paths(plan);
+    explain(error, || committed.files_at(&paths), committed.data())
+}
+
+/// The paths of the Parquet files that a plan reads.
+fn paths(plan: &Arc<dyn ExecutionPlan>) -> FxHashSet<String> {
+    let mut paths = FxHashSet::default();
+    let visited = plan.apply(|node| {
+        let scan = node.downcast_ref::<DataSourceExec>().and_then(DataSourceExec::downcast_to_file_source::<ParquetSource>);
+        let files = scan.iter().flat_map(|(scan, _)| &scan.file_groups).flat_map(FileGroup::iter);
+        paths.extend(files.map(|file| file.object_meta.location.to_string()));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    visited.map_or_else(|_| FxHashSet::default(), |_| paths)
 }
 
 /// The error of a query that read these files: the damage of one of them, if it can come from one.
-pub(crate) fn explain<'a, F: Iterator<Item = &'a Arc<CommitFile>>>(
-    error: &DataFusionError,
-    files: impl Fn() -> F,
-    data: &Path,
-) -> QueryError {
+fn explain<'a, F: Iterator<Item = &'a Arc<CommitFile>>>(error: &DataFusionError, files: impl Fn() -> F, data: &Path) -> QueryError {
     let damage = || files().find_map(|file| file.diagnose_quickly(data)).or_else(|| files().find_map(|file| file.diagnose(data)));
     let damage = may_be_a_file(error).then(damage).flatten();
     damage.map_or_else(|| readable(error), QueryError::File)
