@@ -111,6 +111,7 @@ mod negation;
 mod newest;
 mod parts;
 mod patterns;
+mod plans;
 mod prompt;
 mod quantified;
 mod query;

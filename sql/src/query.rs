@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{DataFusionError, TableReference};
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -27,6 +27,7 @@ use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::explained::shown_plan;
 use crate::names::Relation;
+use crate::plans::{Plans, means_the_same_each_time};
 use crate::readable::readable;
 use crate::rights::Rights;
 use crate::scan::explain_plan;
@@ -121,17 +122,32 @@ impl Snapshot {
 
     async fn plan_query(&self, statement: Parsed) -> Result<Stream, QueryError> {
         let state = self.session.state();
-        let plan = state.statement_to_plan(statement).await.map_err(|error| readable(&error))?;
-        plan_only_reads(&plan)?;
-        let is_plan = matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
-        if is_plan && self.rights.leave_out_parts() {
-            return Err(QueryError::ExplainDenied);
-        }
-        let plan = state.create_physical_plan(&plan).await.map_err(|error| readable(&error))?;
+        let optimized = self.optimized(&state, statement).await?;
+        let is_plan = matches!(optimized, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
+        let planning = state.query_planner().create_physical_plan(&optimized, &state);
+        let plan = planning.await.map_err(|error| readable(&error))?;
         let rows = execute_stream(Arc::clone(&plan), state.task_ctx()).map_err(|error| readable(&error))?;
         let source = Some(Source { plan, committed: Arc::clone(&self.committed) });
         let schema = rows.schema();
         Ok(Stream { schema: shown_schema(&schema).unwrap_or(schema), rows, source, is_plan })
+    }
+
+    /// The optimized plan of a statement: the one that is kept, if it was asked before.
+    async fn optimized(&self, state: &SessionState, statement: Parsed) -> Result<LogicalPlan, QueryError> {
+        let plans = state.config().get_extension::<Plans>();
+        if let Some(known) = plans.as_ref().and_then(|plans| plans.find(&statement)) {
+            return Ok(known);
+        }
+        let plan = state.statement_to_plan(statement.clone()).await.map_err(|error| readable(&error))?;
+        plan_only_reads(&plan)?;
+        if matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) && self.rights.leave_out_parts() {
+            return Err(QueryError::ExplainDenied);
+        }
+        let optimized = state.optimize(&plan).map_err(|error| readable(&error))?;
+        if let Some(plans) = plans.filter(|_| means_the_same_each_time(&plan).unwrap_or(false)) {
+            plans.keep(statement, optimized.clone());
+        }
+        Ok(optimized)
     }
 }
 

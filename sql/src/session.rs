@@ -25,6 +25,7 @@ use crate::lengths::first_of_each;
 use crate::memberships::Memberships;
 use crate::names::Names;
 use crate::negation::negation;
+use crate::plans::Plans;
 use crate::quantified::QuantifiedComparisons;
 use crate::rights::Rights;
 use crate::told_apart::told_apart;
@@ -85,6 +86,7 @@ fn session_config(config: &SqlConfig) -> SessionConfig {
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(true)
+        .with_extension(Arc::new(Plans::default()))
         .with_target_partitions(config.thread_count());
     let options = session.options_mut();
     // `0.1` is a decimal, so that `price * 1.1` is exact.
