@@ -16,6 +16,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::ViewTable;
 use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 use tokio::sync::Mutex;
@@ -123,9 +124,23 @@ impl TableProvider for KeptView {
         let is_for_all = limit.is_none() && !filters.iter().any(chooses_few);
         match self.rows(state, is_for_all).await? {
             Some(rows) => Ok(MemorySourceConfig::try_new_exec(&rows, self.schema(), projection.cloned())?),
-            None => self.computed.scan(state, projection, filters, limit).await,
+            None => scan_within(&self.computed, state, projection, filters, limit).await,
         }
     }
+}
+
+/// The plan of a view, as a part of a statement's plan. The rules for physical plans are left to the statement's: some of them fail on
+/// joins to which they were applied before, and each takes its time.
+pub(crate) async fn scan_within(
+    view: &ViewTable,
+    state: &dyn Session,
+    projection: Option<&Vec<usize>>,
+    filters: &[Expr],
+    limit: Option<usize>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let Some(own) = state.as_any().downcast_ref::<SessionState>() else { return view.scan(state, projection, filters, limit).await };
+    let without_rules = SessionStateBuilder::new_from_existing(own.clone()).with_physical_optimizer_rules(Vec::new()).build();
+    view.scan(&without_rules, projection, filters, limit).await
 }
 
 #[cfg(test)]

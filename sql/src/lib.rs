@@ -75,6 +75,7 @@ mod bounded;
 mod catalog;
 mod changed;
 mod changes;
+mod chosen;
 mod columns;
 mod commits_table;
 mod committed;

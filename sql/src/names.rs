@@ -15,6 +15,7 @@ use headwater_schemas::tables::TableKind;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
+use crate::chosen::{self, ChosenView};
 use crate::commits_table;
 use crate::committed::Committed;
 use crate::config::SqlConfig;
@@ -133,11 +134,16 @@ impl Names {
 
     async fn view(&self, view: &View) -> Result<Arc<dyn TableProvider>> {
         let plan = self.plan(view).await.map_err(|error| denied(view, error))?;
-        let computed = ViewTable::new(plan, Some(view.sql.to_owned()));
+        let (computed, committed) = (ViewTable::new(plan, Some(view.sql.to_owned())), Arc::clone(&self.committed));
         // What others may read of it differs.
-        let chosen_by = kept::chosen_by(view.name).filter(|_| self.rights.are_all());
-        Ok(match chosen_by {
-            Some(chosen_by) => Arc::new(KeptView::new(view.name, chosen_by, computed, Arc::clone(&self.committed))),
+        if !self.rights.are_all() {
+            return Ok(Arc::new(computed));
+        }
+        if let Some(chosen_by) = kept::chosen_by(view.name) {
+            return Ok(Arc::new(KeptView::new(view.name, chosen_by, computed, committed)));
+        }
+        Ok(match chosen::choice(view.name, &committed) {
+            Some(choice) => Arc::new(ChosenView::new(choice, computed, committed)),
             None => Arc::new(computed),
         })
     }
