@@ -5,7 +5,8 @@
 //! the limit of its symbol, and after it with that of the account's book or the nearest one above; else with the default.
 //!
 //! At `warn_at` of the limit a warning is raised, above the limit a breach. The alert clears only below 75 % of the limit, or below
-//! 15/16 of a warning level that is lower than 80 %, so that a figure that swings around either raises one alert, not many.
+//! 15/16 of a warning level that is lower than 80 %, so that a figure that swings around either raises one alert, not many. From
+//! where a figure is not yet that low, the alert stays as a warning, also of a figure that exceeded the limit just before.
 //!
 //! - **Key**: scope, kind and symbol. **Rows**: alerts. **State**: the standing alert. **Ties**: figures come from the grid, one
 //!   per key and grid point.
@@ -340,7 +341,7 @@ impl View for ExposureLimits {
         }
         let next = match (&state.standing, level) {
             (None, Level::Unknown) if measure.is_missing() => missing(&measure, ts),
-            (None, Level::Below | Level::Unknown | Level::Between) | (Some(_), Level::Between) => return,
+            (None, Level::Below | Level::Unknown | Level::Between) => return,
             (Some(_), Level::Unknown) if state.is_kept => return,
             (None, _) => alert(&measure, terms, level, ts, None),
             (Some(standing), Level::Below | Level::Unknown) => {
@@ -438,6 +439,7 @@ enum Level {
     Below,
     /// The figure is incomplete, so its level is unknown.
     Unknown,
+    /// Below the warning, and not low enough to clear.
     Between,
     Warning,
     Breach,
@@ -462,7 +464,8 @@ fn message(measure: &Measure, terms: Terms, level: Level) -> Text {
     let verdict = match level {
         Level::Breach | Level::Boundless => "exceeds".to_owned(),
         Level::Warning => "comes near".to_owned(),
-        Level::Below | Level::Between => format!("is back below {percent} % of"),
+        Level::Between => format!("is not yet back below {percent} % of"),
+        Level::Below => format!("is back below {percent} % of"),
         Level::Unknown => format!("leaves out what cannot be valued, so it is not known to be back below {percent} % of"),
     };
     let value = match measure.compared.figure {
@@ -571,12 +574,35 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_is_a_warning_once_the_limit_is_not_exceeded_however_far_the_figure_falls() {
+        // At 78 % the alert stays. It is no breach any more, whether or not there was a figure above 80 % in between.
+        for figures in [&[101, 78, 77, 74][..], &[101, 90, 78, 74]] {
+            let mut happenings = measures(figures);
+            happenings.push(limit(100));
+            for cut in 0..=happenings.len() {
+                let alerts = run_with_restart(view(), happenings.clone(), cut).tables.alerts;
+                let changes: Vec<_> =
+                    history_of(&alerts).into_iter().map(|(_, row, _)| format!("{} {}", row.state, row.severity)).collect();
+                assert_eq!(changes, ["raised high", "amended medium", "cleared medium"], "{figures:?}, cut at {cut}");
+            }
+        }
+        let mut happenings = measures(&[101, 78]);
+        happenings.push(limit(100));
+        let messages: Vec<_> =
+            run(view(), happenings).tables.alerts.changes().iter().map(|change| change.row.message.to_string()).collect();
+        assert_eq!(
+            messages.last().map(String::as_str),
+            Some("gross_exposure of account:a is 78, which is not yet back below 75 % of the limit of 100")
+        );
+    }
+
+    #[test]
     fn nothing_clears_because_a_figure_is_missing_or_leaves_something_out() {
         let whole = |value: i64| Compared::whole(Figure::Is(Decimal::whole(value)));
         let part = |value: i64| Compared { is_whole: false, ..whole(value) };
         let (missing, no_equity) = (Compared::whole(Figure::Missing), Compared::whole(Figure::NoEquity));
         // (figures against a limit of 100, resulting alerts)
-        let cases: [(&str, &[Compared], &[&str]); 9] = [
+        let cases: [(&str, &[Compared], &[&str]); 10] = [
             (
                 "it is low without what is missing",
                 &[whole(90), part(10), part(11), whole(10)],
@@ -584,6 +610,11 @@ mod tests {
             ),
             ("it is missing", &[whole(101), missing, missing, whole(101)], &["raised high", "amended high", "amended high"]),
             ("what is there is enough for a breach", &[part(101), part(90)], &["raised high", "amended medium"]),
+            (
+                "what was missing is back, and it is not low enough",
+                &[whole(90), part(10), whole(78)],
+                &["raised medium", "amended medium", "amended medium"],
+            ),
             ("no alert begins because something is left out", &[part(10), whole(10)], &[]),
             (
                 "a missing figure is an alert of its own",
