@@ -503,6 +503,30 @@ fn position_stories() -> Vec<Story> {
                 ("SELECT max_drawdown FROM portfolios WHERE scope = 'book:firm'", &["0"]),
             ],
         },
+        // B loses 10. Then A and C lose 900 each by wrong fills, and both come to the book of B after that: A from another one, C
+        // because it is opened.
+        Story {
+            name: "a bust takes back the drawdown of a book that the account has come to since its fill",
+            config: "",
+            records: vec![
+                opened("A", "USD", r#","book":"firm/x""#),
+                opened("B", "USD", r#","book":"firm/y""#),
+                instrument("S", "USD", ""),
+                trade("S", "100", 0),
+                fill("b", "B", "S", "buy", "1", "100", 1),
+                trade("S", "90", 2),
+                fill("a", "A", "S", "buy", "10", "180", 4),
+                fill("c", "C", "S", "buy", "10", "180", 4),
+                updated("A", r#""book":"firm/y""#, 6),
+                ("accounts", opened("C", "USD", r#","book":"firm/y""#).1.replace("@0", "@7")),
+                bust("a", "A", 9),
+                bust("c", "C", 10),
+            ],
+            answers: &[(
+                "SELECT scope, max_drawdown FROM portfolios ORDER BY 1",
+                &["account:A,0", "account:B,10", "account:C,0", "book:firm,10", "book:firm/y,10"],
+            )],
+        },
     ]
 }
 

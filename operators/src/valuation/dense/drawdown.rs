@@ -20,7 +20,7 @@ struct Reached {
 pub(super) struct Seen {
     /// The P&L (realized, unrealized and FX), in billionths.
     pub(super) pnl: i128,
-    /// Whether an account of the scope traded.
+    /// Whether an account of the scope traded, or entered it with trades.
     pub(super) has_traded: bool,
     /// The effective time of the earliest of the busted fills.
     pub(super) busted_since: Option<EffectiveTime>,

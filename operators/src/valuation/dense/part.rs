@@ -101,7 +101,7 @@ pub struct ScopePart {
     pub children: Vec<(Scope, ScenarioChange)>,
     /// Changes of the P&L in each stress scenario, in billionths; empty if none changes.
     pub stress: Vec<i128>,
-    /// Whether an account of the scope traded.
+    /// Whether an account of the scope traded, or entered it with trades.
     pub has_traded: bool,
     /// Corrections in the scope.
     pub corrections: Corrections,

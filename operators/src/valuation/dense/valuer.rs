@@ -147,6 +147,8 @@ impl Valuer {
         self.value(start_tick.previous(), &mut valued);
         self.watch.forget();
         self.flush(&mut valued);
+        // Its accounts were members of these scopes before.
+        valued.parts.iter_mut().for_each(|part| part.has_traded = false);
         valued.parts
     }
 
@@ -305,6 +307,10 @@ impl Valuer {
         if account.qualifies() {
             account.set_member(true, handle, &mut self.work.touched);
             self.work.cash.push(handle);
+            if !holdings.is_empty() {
+                // For the scopes that it enters, its fills begin to count now: their bust takes back what is seen from now on.
+                account.trade(handle, &mut self.work.touched);
+            }
         } else {
             account.funding.keep([None, None]);
             if account.funding.has_changed() {
