@@ -1,9 +1,9 @@
 //! Large trader: an owner trades a large volume on a day.
 //!
 //! It fires if the executions and the fills of other venues of an owner's accounts on a day, in UTC, come to at least
-//! `large_trader_quantity` of an asset class, or to a value of at least `large_trader_value` in one currency. Purchases and sales
-//! are added. A fill counts on the day of its effective time, for its owner and with its instrument's terms as of then; a bust takes
-//! the same back from the same owner, whoever it is by now, and withdraws the alert if the rest is not large.
+//! `large_trader_quantity` of an asset class, or of one class to a value of at least `large_trader_value` in one currency.
+//! Purchases and sales are added. A fill counts on the day of its effective time, for its owner and with its instrument's terms as
+//! of then; a bust takes the same back from the same owner, whoever it is by now, and withdraws the alert if the rest is not large.
 
 use std::collections::BTreeMap;
 
