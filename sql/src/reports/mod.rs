@@ -78,8 +78,8 @@ macro_rules! reports {
 }
 
 reports! {
-    "daily-position" 1 Nothing "Positions and portfolios" ["positions" "portfolios" "late_fills"] checks ["positions" "marks" "dead_letters"];
-    "risk-metrics" 1 Nothing "Value at risk, exposure and limits" ["risk" "portfolios" "limits"] checks ["positions" "marks" "dead_letters"];
+    "daily-position" 1 Nothing "Positions and portfolios" ["positions" "lots" "portfolios" "late_fills"] checks ["positions" "lots" "marks" "rates" "dead_letters"];
+    "risk-metrics" 1 Nothing "Value at risk, exposure and limits" ["risk" "portfolios" "limits"] checks ["positions" "marks" "rates" "dead_letters"];
     "transaction-summary" 1 Nothing "Posted transactions" ["totals" "accounts" "late"] checks ["legs" "balances" "late" "dead_letters"];
     "executions-rts22" 1 Nothing "Executions with the fields of RTS 22 that the pipeline knows" ["executions"] checks ["identifiers" "dead_letters"];
     "large-cash" 1 Nothing "Candidates for reports of large cash" ["candidates" "transactions"] checks ["legs" "late" "dead_letters"];
