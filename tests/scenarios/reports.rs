@@ -99,6 +99,9 @@ fn figures_are_those_of_the_date_as_known_then_and_now() -> Result<()> {
     assert_eq!(figures(&known_then, "summary", &summary)?, ["1000,200,80,1120,1080"]);
     assert_eq!(figures(&known_now, "summary", &summary)?, ["1000,200,140,1060,1070"]);
     assert!(findings(&known_now)?.contains(&"late t4".to_owned()), "{known_now}");
+    // Nobody reads of others' transactions in his statement.
+    let of_another = made(&data, "account-statement", &["--account", "B"])?;
+    assert_eq!(findings(&of_another)?, Vec::<String>::new());
     let amended = statement(&["--amends", &then])?;
     let entries: Vec<_> = figures(&amended, "amendments", &["section", "known", "row"])?;
     assert!(entries.iter().any(|row| row.starts_with("entries,now,") && row.contains("transaction_id=t4")), "{entries:?}");
@@ -189,6 +192,84 @@ fn the_report_of_large_cash_has_all_transactions_that_its_alerts_name() -> Resul
     let named = ["s1", "s2", "s3"].map(|id| format!("{alert},{id},9000")).to_vec();
     assert_eq!(large_cash(&[&days], "2026-01-05", &[])?, [vec![alert], named]);
     assert_eq!(large_cash(&[&days], "2026-01-03", &[])?, NONE, "what was raised later about events in time is of the later date");
+    Ok(())
+}
+
+/// The report of a date about a story that is run at once, with a file of reference data where the report needs one.
+fn of_story(story: &[(&str, &str)], report: &str, date: &str, reference: Option<&str>) -> Result<String> {
+    let folder = tempfile::tempdir()?;
+    let (log, data, file) = (folder.path().join("log"), folder.path().join("data"), folder.path().join("reference.csv"));
+    write(&log, story)?;
+    run(&log, &data, 1)?;
+    let (data, path) = (data.display().to_string(), file.display().to_string());
+    let mut arguments = vec!["report", report, "--data", &data, "--date", date];
+    if let Some(reference) = reference {
+        std::fs::write(&file, reference)?;
+        arguments.extend(["--reference", &path]);
+    }
+    let output = headwater(&arguments)?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[test]
+fn liquidity_takes_the_type_that_an_account_had_at_the_end_of_the_date() -> Result<()> {
+    let story = [
+        (
+            "accounts",
+            r#"{"type":"opened","account_id":"A","customer_id":"C","account_type":"savings","currency":"USD","ts":"2026-01-01T10:00:00Z"}
+{"type":"opened","account_id":"L","customer_id":"C","account_type":"loan","currency":"USD","ts":"2026-01-01T10:00:00Z"}
+{"type":"updated","account_id":"A","account_type":"checking","ts":"2026-01-03T10:00:00Z"}
+{"type":"updated","account_id":"A","overdraft_limit":"10","ts":"2026-01-04T10:00:00Z"}"#,
+        ),
+        (
+            "transactions",
+            r#"{"transaction_id":"a","account_id":"A","type":"deposit","amount":"100","currency":"USD","ts":"2026-01-02T10:00:00Z"}
+{"transaction_id":"l","account_id":"L","type":"withdrawal","amount":"30","currency":"USD","ts":"2026-01-02T10:00:00Z"}
+{"transaction_id":"n","account_id":"N","type":"deposit","amount":"77","currency":"USD","ts":"2026-01-02T10:00:00Z"}"#,
+        ),
+    ];
+    let reference = "kind,id,currency,class,value\noutflow,checking,,,0.1\noutflow,savings,,,0.05\n";
+    for (date, flow) in [("2026-01-02", "savings,100,5"), ("2026-01-03", "checking,100,10"), ("2026-01-04", "checking,100,10")] {
+        let report = of_story(&story, "liquidity", date, Some(reference))?;
+        assert_eq!(figures(&report, "flows", &["account_type", "balance", "flow"])?, [flow], "{date}");
+        // No row of the file is about loans, and no account N was opened.
+        let found: Vec<_> = findings(&report)?.into_iter().filter(|finding| finding.starts_with("flows")).collect();
+        assert_eq!(found, ["flows N", "flows loan"], "{date}");
+    }
+    Ok(())
+}
+
+#[test]
+fn exposures_in_a_currency_without_own_funds_are_a_finding() -> Result<()> {
+    let story = [
+        ("instruments", r#"{"symbol":"S","asset_class":"equity","currency":"EUR","tick_size":"0.01","lot_size":"1"}"#),
+        ("market.trades", r#"{"symbol":"S","price":"10","size":"1","ts":"2026-01-05T10:00:00Z"}"#),
+        (
+            "fills",
+            r#"{"type":"fill","fill_id":"f","account_id":"A","symbol":"S","side":"buy","quantity":"1","price":"10","ts":"2026-01-05T10:00:01Z"}"#,
+        ),
+    ];
+    let reference = |currency: &str| format!("kind,id,currency,class,value\nrisk_weight,S,,,1\nown_funds,cet1,{currency},,5\n");
+    let of_currency = |currency: &str| of_story(&story, "capital", "2026-01-05", Some(&reference(currency)));
+    assert!(findings(&of_currency("USD")?)?.contains(&"own_funds EUR".to_owned()));
+    assert!(!findings(&of_currency("EUR")?)?.contains(&"own_funds EUR".to_owned()));
+    Ok(())
+}
+
+#[test]
+fn an_execution_is_reported_in_the_currency_that_its_instrument_had_on_the_date() -> Result<()> {
+    let instrument = |currency: &str, ts: &str| {
+        format!(r#"{{"symbol":"S","asset_class":"equity","currency":"{currency}","tick_size":"0.01","lot_size":"1","ts":"{ts}"}}"#)
+    };
+    let instruments = [instrument("USD", "2026-01-01T00:00:00Z"), instrument("EUR", "2026-01-07T00:00:00Z")].join("\n");
+    let order = |side: &str, ts: &str| {
+        let start = format!(r#"{{"type":"new","order_id":"{side}","account_id":"{side}","symbol":"S","side":"{side}","#);
+        format!(r#"{start}"order_type":"limit","time_in_force":"gtc","quantity":"5","price":"10","ts":"{ts}"}}"#)
+    };
+    let orders = [order("buy", "2026-01-05T13:00:00Z"), order("sell", "2026-01-05T13:00:01Z")].join("\n");
+    let report = of_story(&[("instruments", &instruments), ("orders", &orders)], "executions-rts22", "2026-01-05", None)?;
+    assert_eq!(figures(&report, "executions", &["side", "price_currency"])?, ["buy,USD", "sell,USD"]);
     Ok(())
 }
 

@@ -18,15 +18,12 @@ WITH assets AS (
 ), capped AS (
     SELECT currency, level_1, LEAST(CAST(level_2a + level_2b AS DECIMAL(38, 9)), CAST(level_1 * 2 / 3 AS DECIMAL(38, 9))) AS level_2
     FROM   capped_b
-), opened AS (
-    SELECT key AS account_id, MAX(json_text(value, 'account_type')) AS account_type
-    FROM   reference_records WHERE topic = 'accounts' GROUP BY key
 ), flows AS (
     SELECT balances.currency,
            CAST(SUM(CASE WHEN reference.kind = 'outflow' AND posted > 0 THEN posted * reference.value ELSE 0 END) AS DECIMAL(38, 9)) AS outflow,
            CAST(SUM(CASE WHEN reference.kind = 'inflow' AND posted < 0 THEN -posted * reference.value ELSE 0 END) AS DECIMAL(38, 9)) AS inflow
     FROM   @balances AS balances
-           JOIN opened ON opened.account_id = balances.account_id
+           JOIN @account_types AS opened ON opened.account_id = balances.account_id
            JOIN @reference AS reference ON reference.id = opened.account_type
     GROUP BY balances.currency
 ), net AS (

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `@positions`, `@balances` and other state tables | their rows at the end of the date, from the history: of each key the last change in an earlier tick |
 //! | `@legs` | the ledger's legs with `value_ts` and `value_date`, the transaction's own time, and `counted_from`, the clock of its arrival |
+//! | `@account_types` | the type of each account that was opened before the end, by its newest record of that time |
 //! | `@from`, `@date` | the first and the last date |
 //! | `@start`, `@end` | the first moment of the first date, and the first moment after the last one |
 //! | `@start_tick`, `@end_tick` | the same as ticks |
 //! | `@end_nanos`, `@period_nanos` | the end in nanoseconds since the epoch, and the length of the period |
 //! | `@account`, `@reference` | the account, and the rows of the reference file |
+//! | `@is_concerned` | a condition on `account_id`: that it is the account of the report; true in a report about all accounts |
 //!
 //! What was known is decided by the catalog's commit, not here.
 
@@ -28,6 +30,12 @@ pub(super) const LEGS: &str = "(SELECT legs.*, COALESCE(own.event_ts, legs.ts) A
      ON rejected.topic = accepted.topic AND rejected.\"partition\" = accepted.\"partition\" AND rejected.\"offset\" = accepted.\"offset\" \
      WHERE accepted.topic = 'transactions' AND rejected.topic IS NULL GROUP BY accepted.event_id) own \
      ON own.event_id = legs.transaction_id)";
+
+/// Types of accounts at the end of the date, for which `{end}` stands: of each account the one that its newest record of then names.
+pub(super) const ACCOUNT_TYPES: &str = "(SELECT account_id, account_type FROM (SELECT key AS account_id, \
+     json_text(value, 'account_type') AS account_type, ROW_NUMBER() OVER (PARTITION BY key \
+     ORDER BY written DESC, ts DESC, \"partition\" DESC, \"offset\" DESC) AS place FROM reference_records \
+     WHERE topic = 'accounts' AND written < {end} AND json_text(value, 'account_type') IS NOT NULL) WHERE place = 1)";
 
 /// Values of the names in a report's SQL.
 pub(super) struct Moment<'r> {
@@ -80,8 +88,10 @@ impl Moment<'_> {
             "end_nanos" => self.end().nanos().to_string(),
             "period_nanos" => self.end().nanos().saturating_sub(start.nanos()).to_string(),
             "account" => quoted(self.account?),
+            "is_concerned" => self.account.map_or_else(|| "TRUE".to_owned(), |account| format!("account_id = {}", quoted(account))),
             "reference" => self.reference?.relation(),
             "legs" => LEGS.to_owned(),
+            "account_types" => ACCOUNT_TYPES.replace("{end}", &time(self.end())),
             "positions" => self.state("positions", &["account_id", "symbol"]),
             _ => {
                 let spec = table_named(name).filter(|table| table.spec.kind == TableKind::State)?.spec;
@@ -123,9 +133,11 @@ mod tests {
             ("@period_nanos", "86400000000000"),
             ("@end_tick", "1767657600"),
             ("@account", "'O''Hara'"),
+            ("WHERE @is_concerned", "WHERE account_id = 'O''Hara'"),
         ] {
             assert_eq!(moment(Some("O'Hara")).expand(sql).unwrap(), expected, "{sql}");
         }
+        assert_eq!(moment(None).expand("WHERE @is_concerned").unwrap(), "WHERE TRUE");
         for sql in ["@nothing", "@account", "@executions", "@reference"] {
             assert!(matches!(moment(None).expand(sql), Err(ReportError::Macro(_))), "{sql}");
         }

@@ -7,7 +7,7 @@ use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 use headwater_connectors::parquet::records::Records;
 
 use super::Report;
-use super::as_of::LEGS;
+use super::as_of::{ACCOUNT_TYPES, LEGS};
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
 use crate::tables::table_named;
@@ -85,8 +85,10 @@ fn data_sets(report: &Report) -> BTreeSet<String> {
             if !seen.insert(word) {
                 continue;
             }
-            if word == "legs" {
-                texts.push(LEGS);
+            match word {
+                "legs" => texts.push(LEGS),
+                "account_types" => texts.push(ACCOUNT_TYPES),
+                _ => {}
             }
             // With `@`, the history of a view is meant.
             let is_meant = |view: &&View| view.name == word || view.name.strip_suffix(HISTORY_SUFFIX) == Some(word);
@@ -110,6 +112,7 @@ mod tests {
             // Positions are a view of holdings, marks and terms.
             ("daily-position", vec!["holdings_history", "marks_history", "instrument_terms_history", "audit"], vec!["risk_history"]),
             ("transaction-summary", vec!["ledger_entries", "audit", "balances_history"], vec!["holdings_history"]),
+            ("liquidity", vec!["reference_records", "balances_history"], vec!["executions"]),
             ("executions-rts22", vec!["executions", "reference_records"], vec!["ledger_entries"]),
         ] {
             let sets = data_sets(report_named(report).unwrap());

@@ -83,8 +83,8 @@ reports! {
     "transaction-summary" 1 Nothing "Posted transactions" ["totals" "accounts" "late"] checks ["legs" "balances" "late" "dead_letters"];
     "executions-rts22" 1 Nothing "Executions with the fields of RTS 22 that the pipeline knows" ["executions"] checks ["identifiers" "dead_letters"];
     "large-cash" 1 Nothing "Candidates for reports of large cash" ["candidates" "transactions"] checks ["legs" "late" "dead_letters"];
-    "liquidity" 1 Reference "Liquidity coverage" ["ratio" "assets" "flows"] checks ["classes" "marks" "balances" "dead_letters"];
-    "capital" 1 Reference "Capital ratios" ["ratios" "exposures"] checks ["weights" "marks" "dead_letters"];
+    "liquidity" 1 Reference "Liquidity coverage" ["ratio" "assets" "flows"] checks ["classes" "flows" "marks" "balances" "dead_letters"];
+    "capital" 1 Reference "Capital ratios" ["ratios" "exposures"] checks ["weights" "own_funds" "marks" "dead_letters"];
     "account-statement" 1 Account "Statement of an account" ["summary" "entries" "holds"] checks ["account" "legs" "balances" "late"];
     "audit-trail" 1 Nothing "Accepted, late and rejected records, and corrections" ["records" "late_records" "rejected" "corrections"] checks ["dead_letters"];
     "access-review" 1 Nothing "Access, its alerts, and who decided on rules" ["attempts" "alerts" "rules"] checks ["dead_letters"];
