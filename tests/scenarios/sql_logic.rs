@@ -1,5 +1,5 @@
-//! A day of a small bank, in `tests/sql/day`: every view and every report gives the rows that `tests/sql/views` and `tests/sql/reports`
-//! write down.
+//! A day of a small bank, in `tests/sql/day`: every view, every report, and the tables of lots and of what was paid in, give the rows that
+//! `tests/sql/views`, `tests/sql/reports` and `tests/sql/tables` write down.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,9 @@ use headwater_connectors::testing::workspace;
 use headwater_sql::{Catalog, VIEWS};
 use headwater_tests::pipeline::{PLAIN, Way, binary, command_with, names_in, shell, succeed, write_log};
 use headwater_tests::sql_logic::{Engine, check};
+
+/// The configuration of the day. I1 has lots: its figures are those of average cost too, because its two lots of ACME have not been mixed.
+const CONFIG: &str = "[positions]\nlots_by_account = { I1 = \"fifo\" }\n";
 
 #[test]
 fn views_and_reports_of_a_day_are_as_written() -> Result<()> {
@@ -21,11 +24,11 @@ fn views_and_reports_of_a_day_are_as_written() -> Result<()> {
     for (name, way) in [("one", PLAIN), ("two", Way { workers: 2, tick: "10ms" })] {
         let data = folder.path().join(name);
         // One commit, so that its number is no matter of time.
-        succeed(command_with(&format!("log:{}", log.display()), &data, way, "", "1h")?.output()?)?;
+        succeed(command_with(&format!("log:{}", log.display()), &data, way, CONFIG, "1h")?.output()?)?;
         let catalog = Catalog::open(&data, None)?;
         let shell = |command: &str| printed(command, &data);
         let engine = Engine { catalog: &catalog, shell: &shell };
-        for folder in ["views", "reports"].map(folder_of) {
+        for folder in ["views", "reports", "tables"].map(folder_of) {
             for name in names_in(&folder, ".slt")? {
                 let problem = check(&folder.join(format!("{name}.slt")), &engine).err();
                 problems.extend(problem.map(|problem| format!("{way:?}: {problem:#}")));
