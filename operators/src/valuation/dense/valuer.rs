@@ -505,12 +505,7 @@ fn measure(
     corrected: &BTreeMap<CorrectedPart, Corrections>,
     measures: &mut Vec<MeasureEvent>,
 ) {
-    let measure = Measure {
-        scope,
-        kind: LimitKind::PositionValue,
-        symbol: Some(symbol),
-        compared: Compared::whole(figure),
-    };
+    let measure = Measure { scope, kind: LimitKind::PositionValue, symbol: Some(symbol), compared: Compared::whole(figure) };
     if !corrected.is_empty() {
         let parts = [CorrectedPart::Mark(symbol), CorrectedPart::Holding(account_id, symbol)];
         let corrections = parts.iter().filter_map(|part| corrected.get(part));
