@@ -83,6 +83,17 @@ pub enum CommitError {
         #[source]
         cause: arrow::error::ArrowError,
     },
+    /// Rows that are merged could not wait on disk.
+    #[error("sorting rows of table {table} in a file of {folder}: see whether its disk is full")]
+    Spill {
+        /// The table.
+        table: &'static str,
+        /// The folder of the file.
+        folder: PathBuf,
+        /// The error of Arrow.
+        #[source]
+        cause: arrow::error::ArrowError,
+    },
     /// The record could not be written as JSON.
     #[error("writing the record of commit {commit_id} as JSON")]
     Record {

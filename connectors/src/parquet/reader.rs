@@ -11,6 +11,7 @@
 
 use std::any::Any;
 use std::cmp::Ordering;
+use std::fs::File;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use arrow::array::{RecordBatch, new_null_array};
+use arrow::array::{RecordBatch, RecordBatchReader, new_null_array};
 use arrow::datatypes::{FieldRef, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
@@ -198,6 +199,30 @@ pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, A
 /// The batches of one file, or of a part of a segment, verified by its hash.
 pub fn batches(data: &Path, file: &CommitFile) -> Result<Vec<RecordBatch>, FileError> {
     read(data, file)?.collect::<Result<_, _>>().map_err(|error| file.error(data, Fault::unreadable(error)))
+}
+
+/// Opens a Parquet file or a part of a segment, verified by its hash. Of a Parquet file, only the rows of a batch are in memory.
+pub(super) fn open(data: &Path, file: &CommitFile, batch_rows: usize) -> Result<Box<dyn RecordBatchReader>, FileError> {
+    if file.part.is_some() {
+        let part = decode(file.content(data)?);
+        return Ok(Box::new(part.map_err(|error| file.error(data, Fault::unreadable(error)))?));
+    }
+    let rows = open_parquet(data, file)?.with_batch_size(batch_rows).build();
+    Ok(Box::new(rows.map_err(|error| file.error(data, Fault::unreadable(error)))?))
+}
+
+/// Opens a Parquet file, verified by its hash.
+pub(super) fn open_parquet(data: &Path, file: &CommitFile) -> Result<ParquetRecordBatchReaderBuilder<File>, FileError> {
+    match file.diagnose(data) {
+        Some(error) => Err(error),
+        None => open_again(data, file),
+    }
+}
+
+/// Opens a Parquet file that has been verified.
+pub(super) fn open_again(data: &Path, file: &CommitFile) -> Result<ParquetRecordBatchReaderBuilder<File>, FileError> {
+    let opened = File::open(data.join(&*file.path)).map_err(|error| file.error(data, Fault::unreadable(error)))?;
+    ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| file.error(data, Fault::unreadable(error)))
 }
 
 /// Rows of a batch of a Parquet file: enough that a batch costs little beside its rows, and few enough for the processor's caches.

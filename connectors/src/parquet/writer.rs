@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Schema, SchemaRef};
-use arrow::error::ArrowError;
 use headwater_schemas::Digest;
 use headwater_schemas::tables::{TableKind, TableRow, TableSpec};
 use parquet::arrow::ArrowWriter;
@@ -29,12 +28,12 @@ use super::order::Emitted;
 use super::record::{CommittedFile, FileRole, Merged};
 
 /// Rows from which on a file has bloom filters, and changes of a state are ordered by key. Smaller files are read whole.
-const LARGE_FROM_ROWS: usize = 4096;
+pub(super) const LARGE_FROM_ROWS: usize = 4096;
 /// Rows in a page of a file that is ordered by key.
 const PAGE_ROWS: usize = 2048;
 /// Rows from which on a dictionary saves more than its page costs.
 const DICTIONARY_FROM_ROWS: usize = 32;
-/// Values of a column that are sampled to decide whether it gets a dictionary.
+/// Values of a column of a commit's file that are sampled to decide whether it gets a dictionary.
 const SAMPLED: usize = 512;
 
 /// What was written.
@@ -95,7 +94,7 @@ impl CommitFormat {
     pub(super) fn properties(&self, rows: &RecordBatch) -> ArrowWriterOptions {
         let mut properties = self.properties.clone();
         for (field, column) in self.schema.fields().iter().zip(rows.columns()) {
-            if repeats(column) == Some(false) {
+            if repeats(column, SAMPLED) == Some(false) {
                 properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
             }
         }
@@ -152,9 +151,9 @@ fn with_bloom_filters(mut properties: WriterPropertiesBuilder, spec: &TableSpec,
     properties
 }
 
-/// Whether at least half of the sampled values repeat earlier ones; none for types that never get a dictionary.
-fn repeats(column: &ArrayRef) -> Option<bool> {
-    let rows = column.len().min(SAMPLED);
+/// Whether at least half of the first `sampled` values repeat earlier ones; none for types that are not sampled.
+fn repeats(column: &ArrayRef, sampled: usize) -> Option<bool> {
+    let rows = column.len().min(sampled);
     let distinct = match column.data_type() {
         DataType::Utf8 => column.as_string::<i32>().iter().take(rows).flatten().collect::<FxHashSet<_>>().len(),
         DataType::Decimal128(..) => column.as_primitive::<Decimal128Type>().iter().take(rows).flatten().collect::<FxHashSet<_>>().len(),
@@ -172,7 +171,7 @@ pub(super) struct Content<'a> {
     /// Its columns.
     pub(super) schema: SchemaRef,
     /// Its rows, in order.
-    pub(super) chunks: &'a mut dyn Iterator<Item = Result<RecordBatch, ArrowError>>,
+    pub(super) chunks: &'a mut dyn Iterator<Item = Result<RecordBatch, CommitError>>,
     /// Its layout.
     pub(super) options: ArrowWriterOptions,
 }
@@ -189,18 +188,18 @@ pub(super) fn stage(
     let staged = staging.join(&path);
     let folder = staged.parent().unwrap_or(staging);
     fs::create_dir_all(folder).map_err(CommitError::file("creating", folder))?;
-    let Written { rows, bytes, sha256 } = write(&staged, spec, content)?;
+    let Written { rows, bytes, sha256 } = write(&staged, content)?;
     Ok(CommittedFile { path, table: spec.name.to_owned(), role, merged, part: None, rows, bytes, sha256 })
 }
 
-fn write(path: &Path, spec: &TableSpec, content: Content<'_>) -> Result<Written, CommitError> {
+fn write(path: &Path, content: Content<'_>) -> Result<Written, CommitError> {
     let Content { schema, chunks, options } = content;
     let file = File::create(path).map_err(CommitError::file("creating", path))?;
     let parquet = |cause| CommitError::Parquet { path: path.to_owned(), cause };
     let mut writer = ArrowWriter::try_new_with_options(Hashing::new(file), schema, options).map_err(parquet)?;
     let mut rows = 0;
     for chunk in chunks {
-        let chunk = chunk.map_err(|cause| CommitError::Columns { table: spec.name, cause })?;
+        let chunk = chunk?;
         rows += chunk.num_rows() as u64;
         writer.write(&chunk).map_err(parquet)?;
     }
@@ -209,8 +208,9 @@ fn write(path: &Path, spec: &TableSpec, content: Content<'_>) -> Result<Written,
     Ok(Written { rows, bytes, sha256 })
 }
 
-/// The layout of a merged file, whose rows are in the order of their keys.
-pub(super) fn merged_options(spec: &TableSpec, schema: &Schema, rows: usize) -> ArrowWriterOptions {
+/// The layout of a merged file with at most so many rows, in the order of their keys. `first` are the first of them: they decide
+/// which columns get a dictionary.
+pub(super) fn merged_options(spec: &TableSpec, schema: &Schema, rows: usize, first: Option<&RecordBatch>) -> ArrowWriterOptions {
     let key_column = |name: &&str| schema.index_of(name).ok().and_then(|index| i32::try_from(index).ok());
     let sorting = spec.key.iter().filter_map(key_column);
     let sorting = sorting.map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: false }).collect();
@@ -225,6 +225,11 @@ pub(super) fn merged_options(spec: &TableSpec, schema: &Schema, rows: usize) -> 
     let journal: &[&str] = if spec.kind == TableKind::Journal { &["sequence", "offset", "event_id", "content", "hash"] } else { &[] };
     for name in distinct.copied().into_iter().chain(["ts"]).chain(journal.iter().copied()) {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+    }
+    for (field, column) in schema.fields().iter().zip(first.map_or(&[][..], RecordBatch::columns)) {
+        if repeats(column, column.len()) == Some(false) {
+            properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
+        }
     }
     ArrowWriterOptions::new().with_properties(with_bloom_filters(properties, spec, rows).build())
 }

@@ -10,7 +10,7 @@ use headwater_schemas::EffectiveTime;
 use headwater_schemas::tables::TableSpec;
 
 use super::plan::{Merge, Plan, plan};
-use super::rows::merged;
+use super::rows::{Limits, MergedRows, merged};
 use super::{Scope, UpkeepSettings};
 use crate::parquet::CommitError;
 use crate::parquet::chain::CommitFile;
@@ -144,7 +144,9 @@ impl Work {
     }
 
     fn one(&self, spec: &TableSpec, merge: &Merge, number: usize) -> Result<Option<CommittedFile>, CommitError> {
-        let Some(rows) = merged(&self.data, spec, merge)? else { return Ok(None) };
+        let staging = merged_staging(&self.data, self.commit_id);
+        let rows = merged(&self.data, &staging, spec, merge, Limits::RUN)?;
+        let Some(MergedRows { schema, at_most, first: first_rows, rest }) = rows else { return Ok(None) };
         let commits = merge.files.iter().map(|file| (file.first_commit(), file.last_commit()));
         let (first, last) = commits.fold((u64::MAX, 0), |(first, last), (begin, end)| (begin.min(first), end.max(last)));
         // A whole state holds keys from the beginning.
@@ -152,8 +154,8 @@ impl Work {
         // The newest of their days.
         let Some(newest) = merge.files.iter().max_by_key(|file| (file.date, file.day())) else { return Ok(None) };
         let path = merged_file(&dataset(spec.name, merge.role), newest.day(), self.commit_id, number);
-        let options = merged_options(spec, &rows.schema, rows.len());
-        let content = Content { schema: Arc::clone(&rows.schema), chunks: &mut rows.chunks(), options };
-        stage(&merged_staging(&self.data, self.commit_id), path, spec, merge.role, Some(merged), content).map(Some)
+        let options = merged_options(spec, &schema, at_most, first_rows.as_ref());
+        let content = Content { schema, chunks: &mut first_rows.into_iter().map(Ok).chain(rest), options };
+        stage(&staging, path, spec, merge.role, Some(merged), content).map(Some)
     }
 }

@@ -19,13 +19,21 @@
 //! - Files that a commit replaced are removed after `grace`, so that a reader that began at an older commit can finish.
 //!
 //! Files: [`plan`] decides, [`rows`] merges, [`merger`] runs that beside the dataflow, [`sweeper`] removes files, [`archive`]
-//! archives the records of old commits.
+//! archives the records of old commits. For a merge, [`runs`] sorts the rows of files that are in no order ([`sort_key`] is the
+//! order, [`spill`] the file for those that have to wait), [`ordered`] reads files that are in order, and [`merging`] merges both.
 
 pub(super) mod archive;
 pub(super) mod merger;
+mod merging;
+mod ordered;
 mod plan;
 mod rows;
+mod runs;
+mod sort_key;
+mod spill;
 pub(super) mod sweeper;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,209 +1,220 @@
-//! Merging the rows of several files.
+//! Merging the rows of several files, in memory that is bounded by rows of windows and not by files.
 //!
-//! What decides the order is made into bytes that compare like the rows, and the numbers of rows are sorted by them. The rows
-//! themselves are put together chunk by chunk while they are written, so that they are in memory once.
+//! ```text
+//!  files in no order ─► sorted, as many rows at a time as may be held ─► on disk, and the last ones in memory ─┐
+//!                                                                                                               ├─► chunks by key
+//!  merged files, in order of their keys ───────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! What decides the order is made into bytes that compare like the rows. Of each input, a window of rows is decoded at a time.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::compute::{SortOptions, interleave_record_batch};
-use arrow::datatypes::{DataType, Int32Type, Schema, SchemaRef};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::row::{RowConverter, Rows, SortField};
 use headwater_schemas::tables::TableSpec;
 
+use super::merging::{Kept, Merging, Window, Windows};
+use super::ordered::Ordered;
 use super::plan::Merge;
+use super::runs::Runs;
+use super::sort_key::SortKey;
+use super::spill::{Spill, Spilled};
+use crate::fault::Fault;
 use crate::parquet::CommitError;
+use crate::parquet::chain::CommitFile;
 use crate::parquet::columns::{CHANGE, COMMIT_ID, REASON, TICK};
-use crate::parquet::permutation::{prefix, shared_by_all};
-use crate::parquet::reader::{batches, conform};
+use crate::parquet::reader::{conform, open};
 use crate::parquet::record::FileRole;
 
-/// Rows that are put together at a time.
-const CHUNK_ROWS: usize = 1 << 14;
-/// Bytes of a commit or a tick among those that compare like a row: one for NULL, and those of the number.
-const NUMBER_BYTES: usize = 1 + size_of::<i64>();
+/// What a merge may hold in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Rows of files in no order that are sorted at a time.
+    pub(super) sorted_rows: usize,
+    /// Bytes of such rows.
+    pub(super) sorted_bytes: usize,
+    /// Rows of an input that are decoded at a time.
+    pub(super) window_rows: usize,
+    /// Merged rows that are put together at a time.
+    pub(super) chunk_rows: usize,
+    /// Inputs from which on merged files are sorted like the others, so that few files are open.
+    pub(super) inputs: usize,
+}
 
-/// A row: the batch, and the index in it.
-type RowPlace = (usize, usize);
+impl Limits {
+    /// The limits of a run.
+    pub(super) const RUN: Self =
+        Self { sorted_rows: 1 << 17, sorted_bytes: 32 << 20, window_rows: 1 << 11, chunk_rows: 1 << 14, inputs: 128 };
+}
 
 /// Rows of several files in the order of a merged file.
 pub(super) struct MergedRows {
     /// Their columns.
     pub(super) schema: SchemaRef,
-    batches: Vec<RecordBatch>,
-    order: Vec<RowPlace>,
-}
-
-impl MergedRows {
-    /// How many there are.
-    pub(super) const fn len(&self) -> usize {
-        self.order.len()
-    }
-
-    /// The rows, in order.
-    pub(super) fn chunks(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
-        let batches: Vec<_> = self.batches.iter().collect();
-        self.order.chunks(CHUNK_ROWS).map(move |places| interleave_record_batch(&batches, places))
-    }
+    /// How many there are at most. If they fit into one chunk, they are exactly as many.
+    pub(super) at_most: usize,
+    /// The first chunk. All chunks but the last have the same number of rows.
+    pub(super) first: Option<RecordBatch>,
+    /// The chunks after it.
+    pub(super) rest: Chunks,
 }
 
 /// The merged rows, ordered by key, commit and tick. A state keeps the newest row of each key, and a whole state drops retracted
-/// keys. `None` if there are no rows.
-pub(super) fn merged(data: &Path, spec: &TableSpec, merge: &Merge) -> Result<Option<MergedRows>, CommitError> {
-    let mut read = Vec::new();
-    for file in &merge.files {
-        read.extend(batches(data, file)?.into_iter().map(|batch| (file.role, batch)));
-    }
-    let rows = in_order(&read, spec, merge).map_err(|cause| CommitError::Columns { table: spec.name, cause })?;
+/// keys. `None` if there are no rows. Rows that do not fit in memory wait in `folder`.
+pub(super) fn merged(
+    data: &Path,
+    folder: &Path,
+    spec: &TableSpec,
+    merge: &Merge,
+    limits: Limits,
+) -> Result<Option<MergedRows>, CommitError> {
+    let failed = |cause| CommitError::Columns { table: spec.name, cause };
+    let columns = Arc::new(Columns::of(data, spec.name, merge)?);
+    let key = Arc::new(columns.sort_key(spec, merge.role).map_err(failed)?);
+    let mut rest = Inputs { data, folder, spec, merge, limits, columns: Arc::clone(&columns), key }.merged()?;
+    let first = rest.next().transpose()?;
+    let rows = first.as_ref().map_or(0, RecordBatch::num_rows);
     // A whole state without keys is written, too: it supersedes all earlier rows.
-    Ok(Some(rows).filter(|rows| rows.len() > 0 || merge.whole))
-}
-
-fn in_order(read: &[(FileRole, RecordBatch)], spec: &TableSpec, merge: &Merge) -> Result<MergedRows, ArrowError> {
-    let schema = schema_of(read, merge.role);
-    let order = match merge.role {
-        FileRole::State => newest(read, spec.key, merge.whole)?,
-        FileRole::Rows => places(order(&comparable(read, &[spec.key, &[COMMIT_ID]].concat(), false)?)),
-        FileRole::History => places(order(&comparable(read, &[spec.key, &[COMMIT_ID, TICK, CHANGE]].concat(), false)?)),
-    };
-    let batches = read.iter().map(|(_, batch)| conform(batch, &schema)).collect::<Result<_, _>>()?;
-    Ok(MergedRows { schema, batches, order })
-}
-
-/// The columns of the newest file. A state has those of the newest history, without the columns that only a history has.
-fn schema_of(read: &[(FileRole, RecordBatch)], role: FileRole) -> SchemaRef {
-    let last = |of: FileRole| read.iter().rev().find(|(role, _)| *role == of).map(|(_, batch)| batch.schema());
-    let schema = if role == FileRole::State { last(FileRole::History).or_else(|| last(role)) } else { last(role) };
-    let schema = schema.unwrap_or_else(|| Arc::new(Schema::empty()));
-    if role != FileRole::State {
-        return schema;
+    if rows == 0 && !merge.whole {
+        return Ok(None);
     }
-    let kept = schema.fields().iter().filter(|field| ![TICK, REASON].contains(&field.name().as_str()));
-    Arc::new(Schema::new(kept.cloned().collect::<Vec<_>>()))
+    let all = merge.files.iter().map(|file| usize::try_from(file.rows).unwrap_or(usize::MAX)).fold(0, usize::saturating_add);
+    let at_most = if rows < limits.chunk_rows { rows } else { all };
+    Ok(Some(MergedRows { schema: Arc::clone(&columns.output), at_most, first, rest }))
 }
 
-/// The newest row of each key.
-fn newest(read: &[(FileRole, RecordBatch)], key: &[&str], whole: bool) -> Result<Vec<RowPlace>, ArrowError> {
-    let rows = comparable(read, &[key, &[COMMIT_ID, TICK]].concat(), true)?;
-    let key_of = |row: &Placed| {
-        let bytes = row.bytes(&rows);
-        bytes.get(..bytes.len().saturating_sub(2 * NUMBER_BYTES))
-    };
-    let mut order = order(&rows);
-    order.dedup_by(|later, first| key_of(later) == key_of(first));
-    if whole {
-        let changes: Vec<_> = read.iter().map(|(_, batch)| batch.column_by_name(CHANGE)).collect();
-        let change = |row: &Placed| changes.get(row.batch as usize)?.as_ref()?.as_primitive::<Int32Type>().values().get(row.index as usize);
-        order.retain(|row| change(row).is_some_and(|change| *change > 0));
-    }
-    Ok(places(order))
+/// The columns of a merge.
+pub(super) struct Columns {
+    /// The table.
+    pub(super) table: &'static str,
+    /// Those of the merged file.
+    pub(super) output: SchemaRef,
+    /// The same, and the tick of a history's rows that become rows of a state: the newest of a commit is found by it.
+    sorted: SchemaRef,
 }
 
-/// Rows of these columns as bytes that compare like the rows, by batch; commits and ticks descend if `newest_first`.
-fn comparable(read: &[(FileRole, RecordBatch)], columns: &[&str], newest_first: bool) -> Result<Vec<Rows>, ArrowError> {
-    let Some((_, first)) = read.first() else { return Ok(Vec::new()) };
-    let field = |name: &&str| {
-        let descending = newest_first && [COMMIT_ID, TICK].contains(name);
-        let is_tick = *name == TICK;
-        let data_type = if is_tick { DataType::Int64 } else { first.schema().field_with_name(name)?.data_type().clone() };
-        Ok(SortField::new_with_options(data_type, SortOptions { descending, nulls_first: true }))
-    };
-    let converter = RowConverter::new(columns.iter().map(field).collect::<Result<_, ArrowError>>()?)?;
-    let column = |batch: &RecordBatch, name: &str| match batch.column_by_name(name) {
-        Some(column) => Ok(Arc::clone(column)),
-        // A state has no ticks: its row of a commit is the last one of that commit.
-        None if name == TICK => Ok(Arc::new(Int64Array::from_value(i64::MAX, batch.num_rows())) as ArrayRef),
-        None => Err(ArrowError::SchemaError(format!("there is no column {name}"))),
-    };
-    let rows = |(_, batch): &(FileRole, RecordBatch)| {
-        let columns = columns.iter().map(|name| column(batch, name)).collect::<Result<Vec<_>, _>>()?;
-        converter.convert_columns(&columns)
-    };
-    read.iter().map(rows).collect()
-}
-
-/// A row with the first bytes that are not the same in all rows.
-struct Placed {
-    prefix: u128,
-    batch: u32,
-    index: u32,
-}
-
-impl Placed {
-    fn bytes<'a>(&self, rows: &'a [Rows]) -> &'a [u8] {
-        let rows = rows.get(self.batch as usize).filter(|rows| (self.index as usize) < rows.num_rows());
-        rows.map(|rows| rows.row(self.index as usize).data()).unwrap_or_default()
-    }
-}
-
-fn places(order: Vec<Placed>) -> Vec<RowPlace> {
-    order.into_iter().map(|row| (row.batch as usize, row.index as usize)).collect()
-}
-
-/// The rows in sorted order. Among equal rows, those of the earlier file come first.
-fn order(rows: &[Rows]) -> Vec<Placed> {
-    let shared = shared_by_all(rows.iter().flatten().map(|row| row.data()));
-    let placed = |(batch, rows): (u32, &Rows)| {
-        let prefixes: Vec<_> = rows.iter().map(|row| prefix(row.data().get(shared..).unwrap_or_default())).collect();
-        prefixes.into_iter().zip(0..).map(move |(prefix, index)| Placed { prefix, batch, index })
-    };
-    let mut order: Vec<_> = (0..).zip(rows).flat_map(placed).collect();
-    // The prefixes decide most comparisons, and are contiguous in memory.
-    order.sort_unstable_by(|a, b| {
-        let whole = || a.bytes(rows).cmp(b.bytes(rows)).then((a.batch, a.index).cmp(&(b.batch, b.index)));
-        a.prefix.cmp(&b.prefix).then_with(whole)
-    });
-    order
-}
-
-#[cfg(test)]
-mod tests {
-    use arrow::array::StringArray;
-
-    use super::*;
-
-    /// The order of texts, as rows.
-    fn ordered(texts: &[&str]) -> Vec<u32> {
-        let converter = RowConverter::new(vec![SortField::new(DataType::Utf8)]).expect("a converter");
-        // In two batches, of which the first one has a text.
-        let rows = |texts: &[&str]| {
-            let column: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
-            converter.convert_columns(&[column]).expect("rows")
-        };
-        let (first, others) = texts.split_at(texts.len().min(1));
-        order(&[rows(first), rows(others)]).iter().map(|row| if row.batch == 0 { row.index } else { row.index + 1 }).collect()
-    }
-
-    #[test]
-    fn rows_are_ordered_by_all_their_bytes_whatever_they_share() {
-        for (case, texts, expected) in [
-            ("none", vec![], vec![]),
-            ("one", vec!["a"], vec![0]),
-            ("nothing shared", vec!["b", "a", "c"], vec![1, 0, 2]),
-            ("all equal: the earlier one first", vec!["a", "a", "a"], vec![0, 1, 2]),
-            ("one begins like all others", vec!["transaction-2", "transaction", "transaction-1"], vec![1, 2, 0]),
-            (
-                "a beginning that is longer than a number",
-                vec!["a beginning of more than sixteen bytes, b", "a beginning of more than sixteen bytes, a", "a beginning"],
-                vec![2, 1, 0],
-            ),
-            (
-                "differences far behind",
-                vec!["xa, and then the same for a while 2", "xa, and then the same for a while 1", "xb"],
-                vec![1, 0, 2],
-            ),
-        ] {
-            assert_eq!(ordered(&texts), expected, "{case}");
+impl Columns {
+    /// The columns of the newest file. A state has those of the newest history, without the columns that only a history has.
+    fn of(data: &Path, table: &'static str, merge: &Merge) -> Result<Self, CommitError> {
+        let histories = merge.files.iter().any(|file| file.role == FileRole::History);
+        let role = if histories { FileRole::History } else { merge.role };
+        let of_role = || merge.files.iter().rev().filter(|file| file.role == role);
+        let newest = of_role().find(|file| file.rows > 0).or_else(|| of_role().next());
+        let schema = newest.map_or_else(|| Ok(Arc::new(Schema::empty())), |file| open(data, file, 1).map(|rows| rows.schema()))?;
+        if merge.role != FileRole::State || !histories {
+            return Ok(Self { table, output: Arc::clone(&schema), sorted: schema });
         }
+        let kept: Vec<_> = schema.fields().iter().filter(|field| ![TICK, REASON].contains(&field.name().as_str())).cloned().collect();
+        let tick = Arc::new(Field::new(TICK, DataType::Int64, false));
+        let sorted = kept.iter().cloned().chain([tick]).collect::<Vec<_>>();
+        Ok(Self { table, output: Arc::new(Schema::new(kept)), sorted: Arc::new(Schema::new(sorted)) })
     }
 
-    #[test]
-    fn what_follows_the_key_has_always_the_same_length() {
-        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(i64::MIN), Some(-1), Some(7), None]));
-        let converter = RowConverter::new(vec![SortField::new(DataType::Int64)]).expect("a converter");
-        let rows = converter.convert_columns(&[numbers]).expect("rows");
-        assert!(rows.iter().all(|row| row.data().len() == NUMBER_BYTES), "keys are compared without it");
+    fn sort_key(&self, spec: &TableSpec, role: FileRole) -> Result<SortKey, ArrowError> {
+        let numbers: &[&str] = match role {
+            FileRole::Rows => &[COMMIT_ID],
+            FileRole::History => &[COMMIT_ID, TICK, CHANGE],
+            FileRole::State if self.has_ticks_of_changes() => &[COMMIT_ID, TICK],
+            FileRole::State => &[COMMIT_ID],
+        };
+        SortKey::new(&self.sorted, spec.key, numbers)
+    }
+
+    /// Whether histories become rows of a state.
+    fn has_ticks_of_changes(&self) -> bool {
+        self.sorted.fields().len() > self.output.fields().len()
+    }
+
+    /// A file's batch with these columns.
+    pub(super) fn of_batch(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        if self.has_ticks_of_changes() && batch.column_by_name(TICK).is_none() {
+            // A state has no ticks: its row of a commit is the last one of that commit.
+            let last: ArrayRef = Arc::new(Int64Array::from_value(i64::MAX, batch.num_rows()));
+            let fields =
+                batch.schema().fields().iter().cloned().chain([Arc::new(Field::new(TICK, DataType::Int64, false))]).collect::<Vec<_>>();
+            let columns = batch.columns().iter().cloned().chain([last]).collect();
+            return conform(&RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?, &self.sorted);
+        }
+        conform(batch, &self.sorted)
+    }
+}
+
+/// The files of a merge, as inputs that are in order.
+struct Inputs<'a> {
+    data: &'a Path,
+    folder: &'a Path,
+    spec: &'a TableSpec,
+    merge: &'a Merge,
+    limits: Limits,
+    columns: Arc<Columns>,
+    key: Arc<SortKey>,
+}
+
+/// Rows in order, or why they could not be read.
+pub(super) type Chunks = Box<dyn Iterator<Item = Result<RecordBatch, CommitError>>>;
+
+impl Inputs<'_> {
+    /// The merged rows, in chunks.
+    fn merged(self) -> Result<Chunks, CommitError> {
+        let (table, chunk_rows, key) = (self.spec.name, self.limits.chunk_rows, Arc::clone(&self.key));
+        let failed = move |cause| CommitError::Columns { table, cause };
+        let kept = match self.merge.role {
+            FileRole::State if self.merge.whole => Kept::Current { change: self.columns.output.index_of(CHANGE).map_err(failed)? },
+            FileRole::State => Kept::Newest,
+            FileRole::Rows | FileRole::History => Kept::All,
+        };
+        let mut runs = Runs::new(table, Arc::clone(&key), kept != Kept::All, self.limits, Spill::new(self.folder, table));
+        let mut inputs = Vec::new();
+        for file in &self.merge.files {
+            let Some(ordered) = self.ordered(file, inputs.len())? else {
+                self.sort(file, &mut runs, &mut inputs)?;
+                continue;
+            };
+            // Equal rows are in the order of their files, so a run ends before a file that is read apart.
+            inputs.extend(runs.close()?.map(|run| self.spilled(run)));
+            inputs.push(Box::new(ordered));
+        }
+        let last = runs.sorted();
+        if inputs.is_empty() && !self.merge.whole {
+            return Ok(Box::new(last.chunks(chunk_rows).map(move |chunk| chunk.map_err(failed))));
+        }
+        let (output, window_key) = (Arc::clone(&self.columns.output), Arc::clone(&key));
+        let window = move |batch: Result<RecordBatch, ArrowError>| Window::of(&batch?, &window_key, &output);
+        inputs.push(Box::new(last.chunks(self.limits.window_rows).map(move |batch| window(batch).map_err(failed))));
+        Ok(Box::new(Merging::new(inputs, key, kept, table, self.limits)?))
+    }
+
+    /// A file that is in order of its keys; `None` if it is in another one, or if there are too many inputs.
+    fn ordered(&self, file: &Arc<CommitFile>, inputs: usize) -> Result<Option<Ordered>, CommitError> {
+        if inputs >= self.limits.inputs {
+            return Ok(None);
+        }
+        Ordered::open(self.data, file, self.spec.key, self.limits.window_rows, &self.columns, &self.key)
+    }
+
+    /// Adds a file's rows to those that are sorted.
+    fn sort(&self, file: &CommitFile, runs: &mut Runs, inputs: &mut Vec<Windows>) -> Result<(), CommitError> {
+        /// Rows that are decoded at a time.
+        const READ_ROWS: usize = 1 << 13;
+        let failed = |cause| CommitError::Columns { table: self.spec.name, cause };
+        for batch in open(self.data, file, READ_ROWS.min(self.limits.sorted_rows))? {
+            let batch = batch.map_err(|error| file.error(self.data, Fault::unreadable(error)))?;
+            let run = runs.add(self.columns.of_batch(&batch).map_err(failed)?)?;
+            inputs.extend(run.map(|run| self.spilled(run)));
+        }
+        Ok(())
+    }
+
+    /// The windows of a run on disk.
+    fn spilled(&self, run: Spilled) -> Windows {
+        let (key, output) = (Arc::clone(&self.key), Arc::clone(&self.columns.output));
+        let (table, folder) = (self.spec.name, self.folder.to_owned());
+        Box::new(run.map(move |batch| {
+            let window = batch.and_then(|batch| Window::of(&batch, &key, &output));
+            window.map_err(|cause| CommitError::Spill { table, folder: folder.clone(), cause })
+        }))
     }
 }
