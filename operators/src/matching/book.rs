@@ -10,11 +10,12 @@ use super::band::Band;
 use super::command::{Amendment, Cancellation, Command, NewOrder, PhaseChange};
 use super::ladder::Ladder;
 use super::order::{Order, Standing, Terms, accepts, has_limit, is_stop, minus, plus};
-use super::orders::{Orders, Slot, fits};
+use super::orders::{Orders, Slot, fits, hash};
 use super::queue::{Queue, QueueId};
 use super::reason::Reason;
 use super::report::{Change, Reports, Subject};
 use super::resting::TermsOf;
+use crate::slot_index::KeyHash;
 
 /// Counters of a book.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,7 +128,7 @@ impl Book {
         };
         orders.sort_by_key(|(_, standing)| standing.priority);
         for (terms, standing) in orders {
-            book.shelve(Order::restored(terms, standing), Orders::restore);
+            book.shelve(&mut Order::restored(terms, standing), Orders::restore);
         }
         book
     }
@@ -138,9 +139,10 @@ impl Book {
     }
 
     /// Applies a command, after the expiries that are due at its time.
-    pub fn apply(&mut self, now: EventTime, command: Command, reports: &mut Reports) {
+    pub fn apply(&mut self, now: EventTime, mut command: Command, reports: &mut Reports) {
         self.expire(now, reports);
-        match command {
+        // By reference: moving a new order out of its command would copy all of it once more.
+        match &mut command {
             Command::New(order) => self.submit(order, reports),
             Command::Amend(amendment) => self.amend(amendment, reports),
             Command::Cancel(cancellation) => self.cancel(cancellation, reports),
@@ -215,26 +217,27 @@ impl Book {
         self.orders.drain_changes(say);
     }
 
-    fn submit(&mut self, new: NewOrder, reports: &mut Reports) {
-        if let Err(reason) = self.admit(&new) {
-            return self.reject_new(new, reason, reports);
+    fn submit(&mut self, new: &mut NewOrder, reports: &mut Reports) {
+        let hash = hash(&new.account_id, &new.order_id);
+        if let Err(reason) = self.admit(new, hash) {
+            return self.reject_with(new.order_id.clone(), new.account_id, reason, Standing::default(), reports);
         }
-        let order = Order::new(new, self.now);
+        let mut order = Order::new(new, hash, self.now);
         self.head.sequences.report(order.subject(), OrderChange::Accepted, None, reports);
         if !order.waits() {
-            self.enter(order, reports);
+            self.enter(&mut order, reports);
         } else if self.is_triggered(&order) {
             self.triggered.push_back(order);
         } else {
-            self.rest(order, reports);
+            self.rest(&mut order, reports);
         }
     }
 
     /// The book's own checks of a new order. Their sequence is part of the contract.
-    fn admit(&self, new: &NewOrder) -> Result<(), Reason> {
+    fn admit(&self, new: &NewOrder, hash: KeyHash) -> Result<(), Reason> {
         new.check(self.now)?;
         let (waits, price) = (is_stop(new.order_type), new.price.filter(|_| has_limit(new.order_type)));
-        if self.orders.find(&new.account_id, &new.order_id).is_some() {
+        if self.orders.find(hash, &new.account_id, &new.order_id).is_some() {
             return Err(Reason::DuplicateOrder);
         }
         if !self.takes_orders() || (self.collects() && !waits && is_immediate(new.time_in_force)) {
@@ -250,20 +253,20 @@ impl Book {
         Ok(())
     }
 
-    fn cancel(&mut self, cancellation: Cancellation, reports: &mut Reports) {
+    fn cancel(&mut self, cancellation: &Cancellation, reports: &mut Reports) {
         let Cancellation { order_id, account_id } = cancellation;
-        match self.find(&order_id, &account_id) {
+        match self.find(order_id, account_id) {
             Ok(slot) => self.end(slot, OrderChange::Cancelled, None, reports),
-            Err(reason) => self.reject(order_id, account_id, reason, reports),
+            Err(reason) => self.reject_with(order_id.clone(), *account_id, reason, Standing::default(), reports),
         }
     }
 
-    fn amend(&mut self, amendment: Amendment, reports: &mut Reports) {
+    fn amend(&mut self, amendment: &Amendment, reports: &mut Reports) {
         let amended = self.find(&amendment.order_id, &amendment.account_id);
-        let amended = amended.and_then(|slot| self.amended(slot, &amendment).map(|becomes| (slot, becomes)));
+        let amended = amended.and_then(|slot| self.amended(slot, amendment).map(|becomes| (slot, becomes)));
         match amended {
             Ok((slot, becomes)) => self.become_amended(slot, becomes, reports),
-            Err(reason) => self.reject(amendment.order_id, amendment.account_id, reason, reports),
+            Err(reason) => self.reject(amendment.order_id.clone(), amendment.account_id, reason, reports),
         }
     }
 
@@ -301,10 +304,10 @@ impl Book {
         let mut order = self.take_out(slot);
         order.standing = Standing { price, leaves, ts: self.now, ..order.standing };
         self.head.sequences.report(order.subject(), OrderChange::Amended, None, reports);
-        if order.waits() { self.rest(order, reports) } else { self.enter(order, reports) }
+        if order.waits() { self.rest(&mut order, reports) } else { self.enter(&mut order, reports) }
     }
 
-    fn change_phase(&mut self, change: PhaseChange, reports: &mut Reports) {
+    fn change_phase(&mut self, change: &PhaseChange, reports: &mut Reports) {
         let matches = matches!(change.phase, TradingPhase::Continuous | TradingPhase::Closed);
         if matches {
             self.uncross(change.tick_size, change.reference_price, reports);
@@ -317,16 +320,17 @@ impl Book {
         }
     }
 
-    /// Matches an order, if the phase allows it, and rests the remainder, if its terms allow it.
-    pub(super) fn enter(&mut self, mut order: Order, reports: &mut Reports) {
+    /// Matches an order, if the phase allows it, and rests the remainder, if its terms allow it. What rests is moved out of `order`,
+    /// which is too large to be handed on by value.
+    pub(super) fn enter(&mut self, order: &mut Order, reports: &mut Reports) {
         if self.collects() {
             return self.rest(order, reports);
         }
-        let limit = self.limit(&order);
-        if let Some(reason) = self.hindrance(&order, limit) {
+        let limit = self.limit(order);
+        if let Some(reason) = self.hindrance(order, limit) {
             return self.drop(order, reason, reports);
         }
-        if !self.take(&mut order, limit, reports) {
+        if !self.take(order, limit, reports) {
             return self.orders.end(order);
         }
         match (order.terms.time_in_force, order.standing.price) {
@@ -353,7 +357,7 @@ impl Book {
     }
 
     /// Adds an order at the end of the queue of its price.
-    fn rest(&mut self, mut order: Order, reports: &mut Reports) {
+    fn rest(&mut self, order: &mut Order, reports: &mut Reports) {
         if !self.has_room(order.terms.side, order.standing.price, order.standing.leaves) {
             return self.drop(order, Reason::Overflow, reports);
         }
@@ -363,7 +367,7 @@ impl Book {
     }
 
     /// Adds an order to its queue.
-    fn shelve(&mut self, order: Order, keep: impl FnOnce(&mut Orders, Order, QueueId) -> Slot) {
+    fn shelve(&mut self, order: &mut Order, keep: impl FnOnce(&mut Orders, &mut Order, QueueId) -> Slot) {
         let (rung, end) = (order.rung(), order.terms.expires_at);
         let (ladder, orders) = self.shelf(order.waits(), order.terms.side);
         let queue = ladder.queue(rung, orders);
@@ -426,16 +430,17 @@ impl Book {
     }
 
     /// Cancels an order that is not in the book.
-    pub(super) fn drop(&mut self, mut order: Order, reason: Reason, reports: &mut Reports) {
+    pub(super) fn drop(&mut self, order: &mut Order, reason: Reason, reports: &mut Reports) {
         order.standing.leaves = Quantity::ZERO;
         self.head.sequences.report(order.subject(), OrderChange::Cancelled, Some(reason), reports);
         self.orders.end(order);
     }
 
     fn find(&self, order_id: &Id, account_id: &AccountId) -> Result<Slot, Reason> {
+        let hash = hash(account_id, order_id);
         self.orders
-            .find(account_id, order_id)
-            .ok_or_else(|| if self.orders.has_name(order_id) { Reason::WrongAccount } else { Reason::UnknownOrder })
+            .find(hash, account_id, order_id)
+            .ok_or_else(|| if self.orders.has_name(hash, order_id) { Reason::WrongAccount } else { Reason::UnknownOrder })
     }
 
     /// Whether orders may be entered and amended.

@@ -56,11 +56,12 @@ impl Book {
     fn trade(&mut self, order: &mut Order, slot: Slot, price: Price, reports: &mut Reports) {
         let resting = self.orders.at(slot);
         let quantity = order.standing.leaves.min(resting.shown());
-        let (came, rested) = (order.subject().party(Liquidity::Taker), resting.subject().party(Liquidity::Maker));
-        let (buyer, seller) = match order.terms.side {
+        let (came, rested) = ((order.subject(), Liquidity::Taker), (resting.subject(), Liquidity::Maker));
+        let ((buyer, buyer_liquidity), (seller, seller_liquidity)) = match order.terms.side {
             Side::Buy => (came, rested),
             Side::Sell => (rested, came),
         };
+        let (buyer, seller) = (buyer.party(buyer_liquidity), seller.party(seller_liquidity));
         let sequence = self.head.sequences.next_match();
         reports.matches.push(Match { sequence, price, quantity, buyer, seller });
         self.fill(slot, quantity, reports);

@@ -4,8 +4,9 @@ use headwater_schemas::events::{OrderType, SelfTrade, Side, TimeInForce};
 use headwater_schemas::value::{AccountId, EventTime, Id, OwnerId, Price, Quantity};
 
 use super::command::NewOrder;
-use super::orders::UNTOUCHED;
+use super::orders::{UNTOUCHED, hash};
 use super::report::Subject;
+use crate::slot_index::KeyHash;
 
 /// The terms of an order, which never change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub struct Order {
     pub standing: Standing,
     /// Its index in the book's list of changed orders, if it was taken out of the book.
     pub(super) touched: u32,
+    /// The hash of its account and id.
+    pub(super) hash: KeyHash,
 }
 
 /// `a − b`, where `b` is a part of `a`: both fit a column, so the result cannot overflow.
@@ -75,13 +78,13 @@ pub(super) const fn plus(a: Quantity, b: Quantity) -> Quantity {
 }
 
 impl Order {
-    /// A new order, without the fields that do not apply to its type.
-    pub(super) fn new(new: NewOrder, ts: EventTime) -> Self {
+    /// A new order, without the fields that do not apply to its type. The id is moved out of `new`.
+    pub(super) fn new(new: &mut NewOrder, hash: KeyHash, ts: EventTime) -> Self {
         let has_limit = has_limit(new.order_type);
         let price = new.price.filter(|_| has_limit);
         Self {
             terms: Terms {
-                order_id: new.order_id,
+                order_id: std::mem::take(&mut new.order_id),
                 account_id: new.account_id,
                 owner_id: new.owner_id,
                 side: new.side,
@@ -95,12 +98,14 @@ impl Order {
             },
             standing: Standing { price, leaves: new.quantity, shown: new.quantity, ts, ..Standing::default() },
             touched: UNTOUCHED,
+            hash,
         }
     }
 
     /// An order from its saved state.
     pub(super) fn restored(terms: Terms, standing: Standing) -> Self {
-        Self { terms, standing, touched: UNTOUCHED }
+        let hash = hash(&terms.account_id, &terms.order_id);
+        Self { terms, standing, touched: UNTOUCHED, hash }
     }
 
     /// Whether it is a stop that has not been triggered.

@@ -69,14 +69,15 @@ impl Orders {
         self.index.len()
     }
 
-    pub(super) fn find(&self, account_id: &AccountId, order_id: &Id) -> Option<Slot> {
+    /// An account's order, given its [`hash`].
+    pub(super) fn find(&self, hash: KeyHash, account_id: &AccountId, order_id: &Id) -> Option<Slot> {
         let is_it = |order: &Resting| order.order_id == *order_id && order.account_id == *account_id;
-        self.index.find(hash(account_id, order_id), |slot| is_it(self.at(Slot(slot)))).map(Slot)
+        self.index.find(hash, |slot| is_it(self.at(Slot(slot)))).map(Slot)
     }
 
-    /// Whether any account has an order with this id.
-    pub(super) fn has_name(&self, order_id: &Id) -> bool {
-        self.index.find_first_part(KeyHash::of_parts(order_id, &()), |slot| self.at(Slot(slot)).order_id == *order_id).is_some()
+    /// Whether any account has an order with this id, given the [`hash`] of the id and of any account.
+    pub(super) fn has_name(&self, hash: KeyHash, order_id: &Id) -> bool {
+        self.index.find_first_part(hash, |slot| self.at(Slot(slot)).order_id == *order_id).is_some()
     }
 
     pub(super) fn at(&self, slot: Slot) -> &Resting {
@@ -84,6 +85,7 @@ impl Orders {
     }
 
     /// The standing of an order.
+    #[inline]
     pub(super) fn standing(&self, slot: Slot) -> Standing {
         let order = self.at(slot);
         order.standing(self.queue(order.queue).price)
@@ -91,7 +93,8 @@ impl Orders {
 
     /// A copy of an order.
     pub(super) fn order(&self, slot: Slot) -> Order {
-        Order::restored(self.at(slot).terms(), self.standing(slot))
+        let order = self.at(slot);
+        Order { terms: order.terms(), standing: self.standing(slot), touched: UNTOUCHED, hash: order.hash }
     }
 
     /// All orders, by ascending priority number.
@@ -142,8 +145,8 @@ impl Orders {
         !self.are_full() && fits(self.leaves, quantity)
     }
 
-    /// Adds an order at the end of a queue.
-    pub(super) fn insert(&mut self, order: Order, queue: QueueId) -> Slot {
+    /// Adds an order at the end of a queue. Its id is moved into the book.
+    pub(super) fn insert(&mut self, order: &mut Order, queue: QueueId) -> Slot {
         let touched = order.touched;
         let slot = self.keep(order, queue);
         match self.touched.get_mut(touched as usize) {
@@ -154,28 +157,26 @@ impl Orders {
     }
 
     /// Adds an order that an earlier drain has reported.
-    pub(super) fn restore(&mut self, order: Order, queue: QueueId) -> Slot {
+    pub(super) fn restore(&mut self, order: &mut Order, queue: QueueId) -> Slot {
         self.keep(order, queue)
     }
 
-    fn keep(&mut self, order: Order, queue: QueueId) -> Slot {
-        let hash = hash(&order.terms.account_id, &order.terms.order_id);
+    fn keep(&mut self, order: &mut Order, queue: QueueId) -> Slot {
         let slot = self.put(order, queue);
-        self.index.insert(hash, slot.0);
+        self.index.insert(order.hash, slot.0);
         self.link(slot);
         slot
     }
 
-    fn put(&mut self, order: Order, queue: QueueId) -> Slot {
-        let order = Resting::new(order, queue);
+    fn put(&mut self, order: &mut Order, queue: QueueId) -> Slot {
         match self.free.pop() {
             Some(slot) => {
                 if let Some(free) = self.slots.get_mut(slot.0) {
-                    *free = order;
+                    *free = Resting::new(order, queue);
                 }
                 slot
             }
-            None => self.slots.push(order).map_or(NOWHERE, Slot),
+            None => self.slots.push(Resting::new(order, queue)).map_or(NOWHERE, Slot),
         }
     }
 
@@ -205,10 +206,10 @@ impl Orders {
         let standing = self.standing(slot);
         let queue = self.leave(slot);
         let Some(order) = self.slots.get_mut(slot.0) else { return (Order::restored(self.nobody.terms(), standing), queue) };
-        let (terms, touched) = (order.take_terms(), order.touched);
+        let (terms, touched, hash) = (order.take_terms(), order.touched, order.hash);
         self.vacate(slot);
         self.touched.get_mut(touched as usize).into_iter().for_each(|entry| entry.slot = NOWHERE);
-        (Order { terms, standing, touched }, queue)
+        (Order { terms, standing, touched, hash }, queue)
     }
 
     /// Ends an order. Returns the queue that it left.
@@ -222,8 +223,8 @@ impl Orders {
         queue
     }
 
-    /// Ends an order that was taken out, or that never was in the book.
-    pub(super) fn end(&mut self, order: Order) {
+    /// Ends an order that was taken out, or that never was in the book. Its id may be moved out.
+    pub(super) fn end(&mut self, order: &mut Order) {
         let touched = order.touched;
         if self.touched.get(touched as usize).is_some_and(|entry| entry.said.is_some()) {
             let slot = self.put(order, QueueId::NONE);
@@ -255,11 +256,12 @@ impl Orders {
             say(TermsOf(self.at(entry.slot)), entry.said, None);
             self.vacate(entry.slot);
         }
-        for entry in touched.drain(..).filter(|entry| !entry.ended) {
+        for entry in touched.iter().filter(|entry| !entry.ended) {
             let Some(order) = self.slots.get_mut(entry.slot.0) else { continue };
             order.touched = UNTOUCHED;
             say(TermsOf(self.at(entry.slot)), entry.said, Some(self.standing(entry.slot)));
         }
+        touched.clear();
         self.touched = touched;
     }
 
@@ -270,16 +272,19 @@ impl Orders {
         }
     }
 
+    #[inline]
     fn touch(&mut self, slot: Slot, said: Option<Standing>) {
         let number = u32::try_from(self.touched.len()).unwrap_or(UNTOUCHED);
         self.slots.get_mut(slot.0).into_iter().for_each(|order| order.touched = number);
-        self.touched.push(Touched { slot, said, ended: false });
+        self.touched.push(Touched { slot, said: None, ended: false });
+        // Written in place: a standing that is moved into the list is copied twice.
+        self.touched.last_mut().into_iter().for_each(|entry| entry.said = said);
     }
 
     /// Removes an order from the index and from its queue. Returns the queue.
     fn leave(&mut self, slot: Slot) -> QueueId {
         let order = self.at(slot);
-        let (hash, queue) = (hash(&order.account_id, &order.order_id), order.queue);
+        let (hash, queue) = (order.hash, order.queue);
         self.index.remove(hash, slot.0);
         self.unlink(slot);
         queue
@@ -315,8 +320,8 @@ impl Orders {
     }
 }
 
-/// The account is part of the hash, because accounts choose their order ids independently.
-fn hash(account_id: &AccountId, order_id: &Id) -> KeyHash {
+/// Hash of an order's account and id. The account is part of it, because accounts choose their order ids independently.
+pub(super) fn hash(account_id: &AccountId, order_id: &Id) -> KeyHash {
     KeyHash::of_parts(order_id, account_id)
 }
 

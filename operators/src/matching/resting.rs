@@ -9,6 +9,7 @@ use super::order::{Order, Standing, Terms, is_stop, minus, plus};
 use super::orders::{NOWHERE, Slot, UNTOUCHED};
 use super::queue::QueueId;
 use super::report::Subject;
+use crate::slot_index::KeyHash;
 
 /// A resting order or a waiting stop. The fields that a cancel reads come first.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Resting {
     pub(super) next: Slot,
     /// Its index in the list of changed orders, or [`UNTOUCHED`].
     pub(super) touched: u32,
+    /// The hash of its account and id.
+    pub(super) hash: KeyHash,
     pub(super) leaves: Quantity,
     pub(super) filled: Quantity,
     pub(super) priority: u64,
@@ -82,6 +85,7 @@ impl Resting {
             previous: NOWHERE,
             next: NOWHERE,
             touched: UNTOUCHED,
+            hash: KeyHash::default(),
             leaves: Quantity::ZERO,
             filled: Quantity::ZERO,
             priority: 0,
@@ -96,17 +100,19 @@ impl Resting {
         }
     }
 
-    /// An order to be linked into a queue, still without neighbours.
-    pub(super) fn new(order: Order, queue: QueueId) -> Self {
-        let rare = Rare::of(&order).map(Box::new);
-        let Order { terms, standing, touched } = order;
+    /// An order to be linked into a queue, still without neighbours. The id is moved out of `order`.
+    #[inline]
+    pub(super) fn new(order: &mut Order, queue: QueueId) -> Self {
+        let rare = Rare::of(order).map(Box::new);
+        let Order { terms, standing, touched, hash } = order;
         Self {
-            order_id: terms.order_id,
+            order_id: std::mem::take(&mut terms.order_id),
             account_id: terms.account_id,
             queue,
             previous: NOWHERE,
             next: NOWHERE,
-            touched,
+            touched: *touched,
+            hash: *hash,
             leaves: standing.leaves,
             filled: standing.filled,
             priority: standing.priority,
@@ -156,6 +162,7 @@ impl Resting {
     }
 
     /// Its standing, given the price of its queue.
+    #[inline]
     pub(super) fn standing(&self, queue_price: Option<Price>) -> Standing {
         let limit = || self.rare.as_ref().and_then(|rare| rare.limit);
         Standing {

@@ -45,7 +45,7 @@ impl Book {
             order.standing.triggered = true;
             order.standing.ts = self.now;
             self.head.sequences.report(order.subject(), OrderChange::Triggered, None, reports);
-            self.enter(order, reports);
+            self.enter(&mut order, reports);
         }
     }
 }
