@@ -102,7 +102,7 @@ fn is_ordered(parquet: ParquetRecordBatchReaderBuilder<File>, key: &SortKey) -> 
             return Ok(false);
         }
         last.clear();
-        last.extend_from_slice(bytes().last().unwrap_or_default());
+        last.extend_from_slice(bytes().next_back().unwrap_or_default());
     }
     Ok(true)
 }
