@@ -1,173 +1,97 @@
-//! Views of which the rows of a few keys are kept: who asks about a position asks more than one question about it.
+//! Which rows of a view are kept for later questions: all, or those of a few keys.
 //!
-//! Such a view follows from several histories, and to plan it takes longer than to compute the rows of a few keys. The first question
-//! about some keys computes all their rows, with every column, and later questions at that commit find them in memory. While a
-//! pipeline commits, the first question at a commit computes what it asks for, and the second one all. Any question that chooses no
-//! keys, or keys with many rows, is computed by itself. `EXPLAIN` is a question, too.
-//!
-//! Rows are kept for sessions that may read everything; what others may read differs.
+//! Such a view follows from several tables, and to plan and join them takes longer than to find rows that were computed before. Who asks
+//! about a position asks more than one question about it, and who asks for all positions does so ten times. [`crate::kept`] keeps them.
 
-use std::sync::Arc;
-
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DataFusionError, Result};
-use datafusion::datasource::ViewTable;
-use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::Expr;
 use headwater_connectors::parquet::record::FileRole;
 
 use crate::committed::Committed;
-use crate::kept::scan_within;
-use crate::questions::{Questions, few_rows};
-use crate::scan::explain_plan;
 use crate::state::chooses;
 use crate::tables::table_named;
 
-/// How rows of a view are chosen.
+/// Which rows of a view are kept.
 #[derive(Debug)]
-pub(crate) struct Choice {
-    view: &'static str,
-    /// The column by which few rows are chosen.
-    by: &'static str,
-    /// The columns by which fewer of those are chosen.
-    then_by: [&'static str; 2],
-    /// The tables whose changes each change rows of many keys.
-    spread: [&'static str; 2],
+pub(crate) struct Keeping {
+    pub(crate) view: &'static str,
+    rows: Rows,
 }
 
-const CHOICES: [Choice; 1] =
-    [Choice { view: "positions_history", by: "account_id", then_by: ["symbol", "change"], spread: ["marks", "instrument_terms"] }];
+#[derive(Debug)]
+enum Rows {
+    /// All, with which a question begins that does not choose few of them by one of these columns. Few rows are computed faster alone.
+    All { few_by: [&'static str; 2] },
+    /// Those of a few keys, if they are few.
+    OfKeys {
+        /// The column by which few rows are chosen.
+        by: &'static str,
+        /// The columns by which fewer of those are chosen.
+        then_by: [&'static str; 2],
+        /// The tables whose changes each change rows of many keys.
+        spread: [&'static str; 2],
+    },
+}
+
+const KEPT: [Keeping; 2] = [
+    Keeping { view: "positions", rows: Rows::All { few_by: ["account_id", "symbol"] } },
+    Keeping {
+        view: "positions_history",
+        rows: Rows::OfKeys { by: "account_id", then_by: ["symbol", "change"], spread: ["marks", "instrument_terms"] },
+    },
+];
 
 /// Maximum number of changes that may each change rows of many keys: it bounds what is computed for columns and keys that nobody asks for.
 const SPREAD_CHANGES: u64 = 65_536;
 
-impl Choice {
-    /// The filters that choose few rows; none if they choose many.
-    fn chosen(&self, filters: &[Expr]) -> Vec<Expr> {
-        if !filters.iter().any(|filter| chooses(filter, self.by)) {
-            return Vec::new();
-        }
-        let is_known = |name: &str| name == self.by || self.then_by.contains(&name);
-        let is_of_them = |filter: &&Expr| !filter.is_volatile() && filter.column_refs().iter().all(|column| is_known(column.name()));
-        filters.iter().filter(is_of_them).cloned().collect()
-    }
-}
-
-/// How rows of a view are chosen, if those of few keys are to be kept.
-pub(crate) fn choice(view: &str, committed: &Committed) -> Option<&'static Choice> {
-    let files = |name: &&str| table_named(name).into_iter().flat_map(|table| committed.files(table, FileRole::History));
-    let is_small = |choice: &&Choice| choice.spread.iter().flat_map(files).map(|file| file.rows).sum::<u64>() <= SPREAD_CHANGES;
-    CHOICES.iter().find(|choice| choice.view == view).filter(is_small)
-}
-
-/// The rows that are kept.
+/// The rows that a question begins with.
 #[derive(Debug)]
-pub(crate) struct ChosenRows {
-    questions: Questions<Chosen, Known>,
+pub(crate) enum Asked<'f> {
+    /// All rows of the view.
+    All,
+    /// The rows that these filters choose, if they are few.
+    OfKeys(Vec<&'f Expr>),
+    /// Those that it computes by itself, unless all rows are kept.
+    Few,
+    /// Those that it computes by itself.
+    Others,
 }
 
-/// The keys of a view that filters choose.
-#[derive(Debug, PartialEq, Eq)]
-struct Chosen {
-    view: &'static str,
-    filters: Vec<Expr>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    /// The newest commit that was asked of.
-    asked: Option<u64>,
-    /// The rows at that commit, if they were computed.
-    rows: Option<Vec<RecordBatch>>,
-    /// Whether there are too many to keep. Later there will be more.
-    are_many: bool,
-}
-
-impl ChosenRows {
-    pub(crate) const fn new() -> Self {
-        Self { questions: Questions::new() }
-    }
-}
-
-/// A view of which the rows of a few keys are kept.
-#[derive(Debug)]
-pub(crate) struct ChosenView {
-    choice: &'static Choice,
-    computed: ViewTable,
-    committed: Arc<Committed>,
-}
-
-impl ChosenView {
-    pub(crate) const fn new(choice: &'static Choice, computed: ViewTable, committed: Arc<Committed>) -> Self {
-        Self { choice, computed, committed }
-    }
-
-    /// The rows that filters choose, if they are kept; computed, if it is time to.
-    async fn rows(&self, state: &dyn Session, filters: Vec<Expr>) -> Result<Option<Vec<RecordBatch>>> {
-        let commit_id = self.committed.commit_id();
-        let chosen = Chosen { view: self.choice.view, filters: filters.clone() };
-        let known = self.committed.current.chosen.questions.of(chosen);
-        let mut known = known.lock().await;
-        if known.asked == Some(commit_id) && known.rows.is_some() {
-            return Ok(known.rows.clone());
-        }
-        if known.are_many || known.asked > Some(commit_id) {
-            return Ok(None);
-        }
-        let commits_go_on = known.asked.is_some_and(|asked| asked < commit_id);
-        *known = Known { asked: Some(commit_id), ..Known::default() };
-        if !commits_go_on {
-            known.rows = self.compute(state, &filters).await?;
-            known.are_many = known.rows.is_none();
-        }
-        Ok(known.rows.clone())
-    }
-
-    /// All rows that filters choose, with every column, if they are few.
-    async fn compute(&self, state: &dyn Session, filters: &[Expr]) -> Result<Option<Vec<RecordBatch>>> {
-        let plan = self.computed.scan(state, None, filters, None).await?;
-        let rows = few_rows(Arc::clone(&plan), state.task_ctx()).await;
-        rows.map_err(|error| DataFusionError::External(Box::new(explain_plan(&error, &plan, &self.committed))))
-    }
-}
-
-#[async_trait]
-impl TableProvider for ChosenView {
-    fn schema(&self) -> SchemaRef {
-        self.computed.schema()
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::View
-    }
-
-    fn get_table_definition(&self) -> Option<&str> {
-        self.computed.get_table_definition()
-    }
-
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        // Kept rows are not filtered by all of them.
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
-    }
-
-    async fn scan(
-        &self,
-        state: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let chosen = self.choice.chosen(filters);
-        let kept = if chosen.is_empty() { None } else { self.rows(state, chosen).await? };
-        match kept {
-            Some(rows) => Ok(MemorySourceConfig::try_new_exec(&[rows], self.schema(), projection.cloned())?),
-            None => scan_within(&self.computed, state, projection, filters, limit).await,
+impl Keeping {
+    /// The rows that a question with filters begins with.
+    pub(crate) fn asked<'f>(&self, filters: &'f [Expr], limit: Option<usize>) -> Asked<'f> {
+        match &self.rows {
+            Rows::All { few_by } => {
+                let chooses_few = |filter: &Expr| few_by.iter().any(|column| chooses(filter, column));
+                if limit.is_none() && !filters.iter().any(chooses_few) { Asked::All } else { Asked::Few }
+            }
+            Rows::OfKeys { by, then_by, .. } => {
+                if !filters.iter().any(|filter| chooses(filter, by)) {
+                    return Asked::Others;
+                }
+                let is_known = |name: &str| name == *by || then_by.contains(&name);
+                let is_of_them =
+                    |filter: &&Expr| !filter.is_volatile() && filter.column_refs().iter().all(|column| is_known(column.name()));
+                Asked::OfKeys(filters.iter().filter(is_of_them).collect())
+            }
         }
     }
+
+    /// Whether a commit has so few changes that rows of a few keys can be computed with every column.
+    fn is_bounded(&self, committed: &Committed) -> bool {
+        let Rows::OfKeys { spread, .. } = &self.rows else { return true };
+        let files = |name: &&str| table_named(name).into_iter().flat_map(|table| committed.files(table, FileRole::History));
+        spread.iter().flat_map(files).map(|file| file.rows).sum::<u64>() <= SPREAD_CHANGES
+    }
+}
+
+/// The names of views of which all rows are kept.
+pub(crate) fn kept_whole() -> impl Iterator<Item = &'static str> {
+    KEPT.iter().filter(|kept| matches!(kept.rows, Rows::All { .. })).map(|kept| kept.view)
+}
+
+/// Which rows of a view are kept at a commit, if any.
+pub(crate) fn keeping(view: &str, committed: &Committed) -> Option<&'static Keeping> {
+    KEPT.iter().find(|kept| kept.view == view).filter(|kept| kept.is_bounded(committed))
 }
 
 #[cfg(test)]

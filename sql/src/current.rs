@@ -33,7 +33,6 @@ use headwater_schemas::tables::TableKind;
 use tokio::sync::Mutex;
 
 use crate::changed::{StateFile, rows_of};
-use crate::chosen::ChosenRows;
 use crate::committed::Committed;
 use crate::error::QueryError;
 use crate::kept::KeptRows;
@@ -62,7 +61,6 @@ pub(crate) struct CurrentRows {
 pub(crate) struct CurrentCache {
     tables: BTreeMap<&'static str, Mutex<Cached>>,
     pub(crate) kept: KeptRows,
-    pub(crate) chosen: ChosenRows,
     pub(crate) changes: KeyChanges,
 }
 
@@ -124,7 +122,7 @@ impl CurrentCache {
     pub(crate) fn new() -> Self {
         let state = tables().iter().filter(|table| table.is_state());
         let tables = state.map(|table| (table.spec.name, Mutex::default())).collect();
-        Self { tables, kept: KeptRows::new(), chosen: ChosenRows::new(), changes: KeyChanges::new() }
+        Self { tables, kept: KeptRows::new(), changes: KeyChanges::new() }
     }
 }
 

@@ -50,7 +50,6 @@ use rustc_hash::FxHashSet;
 
 use crate::committed::Committed;
 use crate::current::current_rows;
-use crate::key_changes::ChosenKeys;
 use crate::scan::FileTable;
 use crate::shown::show;
 use crate::state::chooses;
@@ -108,7 +107,7 @@ impl HistoryTable {
         columns: &[usize],
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let first = self.table.spec.key.first();
-        let chosen: Vec<_> = filters.iter().filter(|filter| first.is_some_and(|first| chooses(filter, first))).cloned().collect();
+        let chosen: Vec<_> = filters.iter().filter(|filter| first.is_some_and(|first| chooses(filter, first))).collect();
         if chosen.is_empty() || self.committed.since().is_some() {
             return Ok(None);
         }
@@ -116,8 +115,7 @@ impl HistoryTable {
         if files.is_empty() {
             return Ok(None);
         }
-        let keys = ChosenKeys { table: self.table.spec.name, filters: chosen };
-        self.committed.current.changes.scan(&self.files, state, &files, keys, columns).await
+        self.committed.current.changes.scan(&self.files, state, &files, &chosen, columns).await
     }
 
     /// The columns to read for a projection: also those of keys and changes.

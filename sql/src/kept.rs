@@ -1,8 +1,8 @@
-//! Views of which the rows are kept: who asks ten questions about positions would join and multiply them ten times.
+//! Views of which rows are kept in memory, all or those of a few keys ([`crate::chosen`]).
 //!
-//! A question that chooses few rows by a part of the key is computed like any other view, with the chosen rows alone. Any other computes
-//! all rows once for its commit, with every column, and later questions at that commit find them in memory. While a pipeline commits,
-//! most commits are asked once, so there the first question computes what it asks for, and the second one all. `EXPLAIN` is a question, too.
+//! The first question ever for such rows computes them, with every column, and later questions at that commit find them in memory. While a
+//! pipeline commits, most commits are asked once, so there the first question computes what it asks for, and the second one all.
+//! `EXPLAIN` is a question, too.
 //!
 //! Rows are kept for sessions that may read everything; what others may read differs.
 
@@ -13,7 +13,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::ViewTable;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::execution::{SessionState, SessionStateBuilder};
@@ -21,76 +21,104 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 use tokio::sync::Mutex;
 
+use crate::chosen::{Asked, Keeping, kept_whole};
 use crate::committed::Committed;
-use crate::state::chooses;
-
-/// The views, each with the columns by which few of its rows are chosen.
-const KEPT: [(&str, [&str; 2]); 1] = [("positions", ["account_id", "symbol"])];
+use crate::questions::{Questions, few_rows};
+use crate::scan::explain_plan;
 
 /// Rows by partition.
 type Partitions = Arc<Vec<Vec<RecordBatch>>>;
 
-/// The kept rows of each view.
+/// The rows that are kept.
 #[derive(Debug)]
 pub(crate) struct KeptRows {
-    views: BTreeMap<&'static str, Mutex<Kept>>,
+    /// All rows of a view. They stay, whatever else is asked.
+    whole: BTreeMap<&'static str, Arc<Mutex<Known>>>,
+    /// Rows of a few keys.
+    of_keys: Questions<Known>,
 }
 
-/// What is kept of a view.
+/// What is known of some rows.
 #[derive(Debug, Default)]
-struct Kept {
-    /// The newest commit that all rows were asked of.
+struct Known {
+    /// The newest commit that they were asked of.
     asked: Option<u64>,
-    /// Its rows, if they were computed.
+    /// The rows at that commit, if they were computed.
     rows: Option<Partitions>,
+    /// Whether there are too many to keep. Later there will be more.
+    are_many: bool,
 }
 
 impl KeptRows {
     pub(crate) fn new() -> Self {
-        Self { views: KEPT.iter().map(|(view, _)| (*view, Mutex::default())).collect() }
+        Self { whole: kept_whole().map(|view| (view, Arc::default())).collect(), of_keys: Questions::new() }
     }
 }
 
-/// A view of which the rows are kept.
+impl Known {
+    /// The rows at a commit, if they were computed.
+    fn at(&self, commit_id: u64) -> Option<Partitions> {
+        self.rows.clone().filter(|_| self.asked == Some(commit_id))
+    }
+
+    /// Notes that they are asked of a commit; true if it is time to compute them.
+    fn ask(&mut self, commit_id: u64) -> bool {
+        if self.asked == Some(commit_id) && self.rows.is_some() || self.are_many || self.asked > Some(commit_id) {
+            return false;
+        }
+        let commits_go_on = self.asked.is_some_and(|asked| asked < commit_id);
+        *self = Self { asked: Some(commit_id), ..Self::default() };
+        !commits_go_on
+    }
+}
+
+/// A view of which rows are kept.
 #[derive(Debug)]
 pub(crate) struct KeptView {
-    name: &'static str,
-    /// The columns by which few of its rows are chosen.
-    chosen_by: [&'static str; 2],
+    keeping: &'static Keeping,
     computed: ViewTable,
     committed: Arc<Committed>,
 }
 
-/// The columns by which few rows of a view are chosen, if it is one whose rows are kept.
-pub(crate) fn chosen_by(view: &str) -> Option<[&'static str; 2]> {
-    KEPT.iter().find(|(kept, _)| *kept == view).map(|(_, chosen_by)| *chosen_by)
-}
-
 impl KeptView {
-    pub(crate) fn new(name: &'static str, chosen_by: [&'static str; 2], computed: ViewTable, committed: Arc<Committed>) -> Self {
-        Self { name, chosen_by, computed, committed }
+    pub(crate) const fn new(keeping: &'static Keeping, computed: ViewTable, committed: Arc<Committed>) -> Self {
+        Self { keeping, computed, committed }
     }
 
-    /// The kept rows; computed, if it is time to. None, if the question is to be computed by itself.
-    async fn rows(&self, state: &dyn Session, is_for_all: bool) -> Result<Option<Partitions>> {
-        let commit_id = self.committed.commit_id();
-        let Some(kept) = self.committed.current.kept.views.get(self.name) else { return Ok(None) };
-        let known = |kept: &Kept| kept.rows.clone().filter(|_| kept.asked == Some(commit_id));
-        if !is_for_all {
-            return Ok(kept.try_lock().ok().and_then(|kept| known(&kept)));
-        }
+    /// The kept rows that a question begins with; computed, if it is time to. None, if it is to be computed by itself.
+    async fn rows(&self, state: &dyn Session, asked: &Asked<'_>) -> Result<Option<Partitions>> {
+        let (commit_id, kept) = (self.committed.commit_id(), &self.committed.current.kept);
+        let whole = || kept.whole.get(self.keeping.view).map(Arc::clone);
+        let known = match asked {
+            Asked::Others => return Ok(None),
+            // Few rows are computed sooner than all that another question computes now.
+            Asked::Few => return Ok(whole().and_then(|known| known.try_lock().ok()?.at(commit_id))),
+            Asked::All => whole(),
+            Asked::OfKeys(filters) => Some(kept.of_keys.of(self.keeping.view, filters)),
+        };
+        let Some(known) = known else { return Ok(None) };
         // Locked while they are computed, so that of two simultaneous questions one computes and the other uses the result.
-        let mut kept = kept.lock().await;
-        if known(&kept).is_some() || kept.asked > Some(commit_id) {
-            return Ok(known(&kept));
+        let mut known = known.lock().await;
+        if known.ask(commit_id) {
+            known.rows = self.compute(state, asked).await?;
+            known.are_many = known.rows.is_none();
         }
-        let commits_go_on = kept.asked.is_some_and(|asked| asked < commit_id);
-        *kept = Kept { asked: Some(commit_id), rows: None };
-        if !commits_go_on {
-            let plan = self.computed.scan(state, None, &[], None).await?;
-            kept.rows = Some(Arc::new(collect_partitioned(plan, state.task_ctx()).await?));
-        }
-        Ok(kept.rows.clone())
+        Ok(known.at(commit_id))
+    }
+
+    /// All rows that are asked for, with every column; none if they were to be few and are many.
+    async fn compute(&self, state: &dyn Session, asked: &Asked<'_>) -> Result<Option<Partitions>> {
+        let filters: Vec<Expr> = match asked {
+            Asked::OfKeys(filters) => filters.iter().copied().cloned().collect(),
+            _ => Vec::new(),
+        };
+        let plan = self.computed.scan(state, None, &filters, None).await?;
+        let rows = match asked {
+            Asked::OfKeys(_) => few_rows(Arc::clone(&plan), state.task_ctx()).await.map(|rows| rows.map(|rows| vec![rows])),
+            _ => collect_partitioned(Arc::clone(&plan), state.task_ctx()).await.map(Some),
+        };
+        let rows = rows.map_err(|error| DataFusionError::External(Box::new(explain_plan(&error, &plan, &self.committed))))?;
+        Ok(rows.map(Arc::new))
     }
 }
 
@@ -109,7 +137,7 @@ impl TableProvider for KeptView {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        // Kept rows are not filtered.
+        // Kept rows are not filtered by all of them.
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
@@ -120,9 +148,7 @@ impl TableProvider for KeptView {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let chooses_few = |filter: &Expr| self.chosen_by.iter().any(|column| chooses(filter, column));
-        let is_for_all = limit.is_none() && !filters.iter().any(chooses_few);
-        match self.rows(state, is_for_all).await? {
+        match self.rows(state, &self.keeping.asked(filters, limit)).await? {
             Some(rows) => Ok(MemorySourceConfig::try_new_exec(&rows, self.schema(), projection.cloned())?),
             None => scan_within(&self.computed, state, projection, filters, limit).await,
         }
@@ -131,7 +157,7 @@ impl TableProvider for KeptView {
 
 /// The plan of a view, as a part of a statement's plan. The rules for physical plans are left to the statement's: some of them fail on
 /// joins to which they were applied before, and each takes its time.
-pub(crate) async fn scan_within(
+async fn scan_within(
     view: &ViewTable,
     state: &dyn Session,
     projection: Option<&Vec<usize>>,

@@ -16,17 +16,10 @@ use headwater_connectors::parquet::chain::CommitFile;
 use crate::questions::Questions;
 use crate::scan::FileTable;
 
-/// The keys of a table that filters choose.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ChosenKeys {
-    pub(crate) table: &'static str,
-    pub(crate) filters: Vec<Expr>,
-}
-
 /// The changes that were read of some keys.
 #[derive(Debug)]
 pub(crate) struct KeyChanges {
-    questions: Questions<ChosenKeys, Known>,
+    questions: Questions<Known>,
 }
 
 #[derive(Debug, Default)]
@@ -68,17 +61,17 @@ impl KeyChanges {
         Self { questions: Questions::new() }
     }
 
-    /// The changes of some keys in files of a table, in columns as files hold them, which are ascending; none if there are many.
+    /// The changes of the keys that filters choose, in files of a table, in columns as files hold them, which are ascending; none if there
+    /// are many.
     pub(crate) async fn scan(
         &self,
         table: &FileTable,
         state: &dyn Session,
         files: &[Arc<CommitFile>],
-        keys: ChosenKeys,
+        filters: &[&Expr],
         columns: &[usize],
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let filters = keys.filters.clone();
-        let known = self.questions.of(keys);
+        let known = self.questions.of(table.name(), filters);
         let mut known = known.lock().await;
         if known.are_many {
             return Ok(None);
@@ -92,6 +85,7 @@ impl KeyChanges {
         let mut all = [columns, read.map_or(&[], |read| read.columns.as_slice())].concat();
         all.sort_unstable();
         all.dedup();
+        let filters: Vec<Expr> = filters.iter().copied().cloned().collect();
         let few = table.read_few(state, files, &filters, &all).await;
         let Some(batches) = few.map_err(|error| DataFusionError::External(Box::new(error)))? else {
             *known = Known { read: None, are_many: true };

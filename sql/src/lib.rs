@@ -51,6 +51,7 @@
 //! | `window_keys`, `told_apart`, `spellings`, `correlated` | casts that DataFusion takes for the column that is cast, and so answers wrongly; one spelling of each type |
 //! | `existence`, `memberships`, `quantified`, `negation` | `EXISTS`, `IN` and `ANY` with queries, and `-x`, where DataFusion does not plan them |
 //! | `state`, `current`, `newest`, `changed` | a state table's rows now: of each key the newest, kept in memory from commit to commit; which of them are newest; the files with changes |
+//! | `chosen`, `kept`, `questions`, `key_changes` | which rows of views are kept for later questions; those rows; what was asked last; changes of a few keys |
 //! | `scan`, `parts` | append tables and histories: the files that commits name, and the parts of segments |
 //! | `statement`, `split`, `limits`, `copies`, `describe` | one statement that reads; where it ends; how large it may be, and grow; `SHOW TABLES` |
 //! | `query` | from a text to rows, all from one commit: [`Answer`], or [`QueryResult`] for code that waits |

@@ -15,13 +15,13 @@ use headwater_schemas::tables::TableKind;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
-use crate::chosen::{self, ChosenView};
+use crate::chosen::keeping;
 use crate::commits_table;
 use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::error::QueryError;
 use crate::history::HistoryTable;
-use crate::kept::{self, KeptView};
+use crate::kept::KeptView;
 use crate::readable::readable;
 use crate::restricted::RestrictedTable;
 use crate::rights::{BooksAt, Rights, is_list};
@@ -139,11 +139,8 @@ impl Names {
         if !self.rights.are_all() {
             return Ok(Arc::new(computed));
         }
-        if let Some(chosen_by) = kept::chosen_by(view.name) {
-            return Ok(Arc::new(KeptView::new(view.name, chosen_by, computed, committed)));
-        }
-        Ok(match chosen::choice(view.name, &committed) {
-            Some(choice) => Arc::new(ChosenView::new(choice, computed, committed)),
+        Ok(match keeping(view.name, &committed) {
+            Some(keeping) => Arc::new(KeptView::new(keeping, computed, committed)),
             None => Arc::new(computed),
         })
     }

@@ -61,6 +61,11 @@ pub(crate) struct FileTable {
 }
 
 impl FileTable {
+    /// The name of the table.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.table.spec.name
+    }
+
     pub(crate) fn new(committed: Arc<Committed>, table: &'static Table, role: FileRole) -> Self {
         let stored = table.file_schema(role);
         Self { committed, table, role, schema: shown(&stored), stored }
