@@ -31,11 +31,10 @@ pub(super) const LEGS: &str = "(SELECT legs.*, COALESCE(own.event_ts, legs.ts) A
      WHERE accepted.topic = 'transactions' AND rejected.topic IS NULL GROUP BY accepted.event_id) own \
      ON own.event_id = legs.transaction_id)";
 
-/// Types of accounts at the end of the date, for which `{end}` stands: of each account the one that its newest record of then names.
-pub(super) const ACCOUNT_TYPES: &str = "(SELECT account_id, account_type FROM (SELECT key AS account_id, \
-     json_text(value, 'account_type') AS account_type, ROW_NUMBER() OVER (PARTITION BY key \
-     ORDER BY written DESC, ts DESC, \"partition\" DESC, \"offset\" DESC) AS place FROM reference_records \
-     WHERE topic = 'accounts' AND written < {end} AND json_text(value, 'account_type') IS NOT NULL) WHERE place = 1)";
+/// The query with a name, in which other names stand.
+pub(super) fn query_named(name: &str) -> Option<&'static str> {
+    QUERIES.iter().find(|(known, _)| *known == name).map(|(_, sql)| *sql)
+}
 
 /// Values of the names in a report's SQL.
 pub(super) struct Moment<'r> {
@@ -90,10 +89,11 @@ impl Moment<'_> {
             "account" => quoted(self.account?),
             "is_concerned" => self.account.map_or_else(|| "TRUE".to_owned(), |account| format!("account_id = {}", quoted(account))),
             "reference" => self.reference?.relation(),
-            "legs" => LEGS.to_owned(),
-            "account_types" => ACCOUNT_TYPES.replace("{end}", &time(self.end())),
             "positions" => self.state("positions", &["account_id", "symbol"]),
             _ => {
+                if let Some(query) = query_named(name) {
+                    return self.expand(query).ok().map(|query| format!("({query})"));
+                }
                 let spec = table_named(name).filter(|table| table.spec.kind == TableKind::State)?.spec;
                 self.state(spec.name, spec.key)
             }

@@ -7,7 +7,7 @@ use headwater_connectors::parquet::directory::HISTORY_SUFFIX;
 use headwater_connectors::parquet::records::Records;
 
 use super::Report;
-use super::as_of::{ACCOUNT_TYPES, LEGS};
+use super::as_of::query_named;
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
 use crate::tables::table_named;
@@ -85,11 +85,7 @@ fn data_sets(report: &Report) -> BTreeSet<String> {
             if !seen.insert(word) {
                 continue;
             }
-            match word {
-                "legs" => texts.push(LEGS),
-                "account_types" => texts.push(ACCOUNT_TYPES),
-                _ => {}
-            }
+            texts.extend(query_named(word));
             // With `@`, the history of a view is meant.
             let is_meant = |view: &&View| view.name == word || view.name.strip_suffix(HISTORY_SUFFIX) == Some(word);
             texts.extend(VIEWS.iter().filter(is_meant).map(|view| view.sql));
@@ -114,6 +110,8 @@ mod tests {
             ("transaction-summary", vec!["ledger_entries", "audit", "balances_history"], vec!["holdings_history"]),
             ("liquidity", vec!["reference_records", "balances_history"], vec!["executions"]),
             ("executions-rts22", vec!["executions", "reference_records"], vec!["ledger_entries"]),
+            // A query in a query: its legs.
+            ("large-cash", vec!["alerts_history", "ledger_entries", "audit"], vec!["executions"]),
         ] {
             let sets = data_sets(report_named(report).unwrap());
             assert!(reads.iter().all(|name| sets.contains(*name)), "{report}: {sets:?}");

@@ -1,8 +1,8 @@
 //! Reports: documents of figures as of the end of a date, from one commit.
 //!
 //! A report is a folder of SQL files in `sql/reports`, one for each section, whose first line is the section's title, and one line in
-//! [`REPORTS`]. [`Report::make`] runs them; [`ReportFormat::render`] writes the document. The same commit and parameters give the
-//! same bytes.
+//! [`REPORTS`]. What several sections read is a query in `sql/reports/names`. [`Report::make`] runs them; [`ReportFormat::render`] writes
+//! the document. The same commit and parameters give the same bytes.
 //!
 //! | module | one idea |
 //! |---|---|
