@@ -1,5 +1,4 @@
 -- Standing alerts about access
 SELECT alert_id, rule, severity, subject, state, message, ts
-FROM   @alerts AS alerts
-WHERE  kind = 'compliance' AND rule IN ('access_denied', 'access_hours', 'maker_is_checker') AND state IN ('raised', 'amended')
+FROM   @access_alerts AS alerts
 ORDER BY alert_id

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `@positions`, `@balances` and other state tables | their rows at the end of the date, from the history: of each key the last change in an earlier tick |
 //! | `@legs` | the ledger's legs with `value_ts` and `value_date`, the transaction's own time, and `counted_from`, the clock of its arrival |
+//! | `@access_alerts` | the standing alerts about access |
+//! | `@large_cash` | a row for each event of each alert about large cash that the report of the dates is about |
 //! | `@account_types` | the type of each account that was opened before the end, by its newest record of that time |
 //! | `@from`, `@date` | the first and the last date |
 //! | `@start`, `@end` | the first moment of the first date, and the first moment after the last one |
@@ -23,13 +25,13 @@ use super::reference::Reference;
 use crate::statement::quoted;
 use crate::tables::table_named;
 
-/// The ledger's legs with the own time of their transactions. Rejected repetitions of a transaction do not count.
-pub(super) const LEGS: &str = "(SELECT legs.*, COALESCE(own.event_ts, legs.ts) AS value_ts, CAST(COALESCE(own.event_ts, legs.ts) AS DATE) AS value_date, \
-     COALESCE(own.counted, legs.ts) AS counted_from FROM ledger_entries legs LEFT JOIN (\
-     SELECT accepted.event_id, MIN(accepted.event_ts) AS event_ts, MIN(accepted.ts) AS counted FROM audit accepted LEFT JOIN dead_letters rejected \
-     ON rejected.topic = accepted.topic AND rejected.\"partition\" = accepted.\"partition\" AND rejected.\"offset\" = accepted.\"offset\" \
-     WHERE accepted.topic = 'transactions' AND rejected.topic IS NULL GROUP BY accepted.event_id) own \
-     ON own.event_id = legs.transaction_id)";
+/// The queries that several sections read, by name: the files of `sql/reports/names`.
+const QUERIES: [(&str, &str); 4] = [
+    ("access_alerts", include_str!("../../reports/names/access_alerts.sql")),
+    ("account_types", include_str!("../../reports/names/account_types.sql")),
+    ("large_cash", include_str!("../../reports/names/large_cash.sql")),
+    ("legs", include_str!("../../reports/names/legs.sql")),
+];
 
 /// The query with a name, in which other names stand.
 pub(super) fn query_named(name: &str) -> Option<&'static str> {
