@@ -10,7 +10,7 @@
 //! - [`key_file`]: the keys of what is written in place of personal values.
 //! - [`metrics`], [`http`], [`progress`]: reports of a run.
 //! - [`simulator`]: the producers of the demo, the tests and the benches.
-//! - [`commands`]: the other commands of the binary. [`output`]: what they print.
+//! - [`commands`]: the other commands of the binary. [`arguments`]: what they are given. [`output`]: what they print.
 //! - [`allocator`]: how long freed memory is kept.
 //! - [`wall_clock`]: the only place that reads the time of day.
 //!
@@ -22,6 +22,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod allocator;
+pub mod arguments;
 pub mod avro;
 mod bounds;
 pub mod calendar;

@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use headwater::allocator::keep_freed_pages;
+use headwater::arguments::with_statements;
 use headwater::cluster::Cluster;
 use headwater::commands::{
     backtest, demo, erase, explain, export, files, keys, mirror, publish, replay, report, rules, schema, serve, sql, topics, verify,
@@ -141,7 +142,7 @@ struct TopicsArguments {
 
 fn main() -> ExitCode {
     keep_freed_pages();
-    let arguments = CommandLine::parse();
+    let arguments = CommandLine::parse_from(with_statements(std::env::args_os()));
     if let Command::Replay(replay) = &arguments.command
         && let Some(contradiction) = replay.contradiction()
     {
