@@ -14,8 +14,8 @@ use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr as Sql, GroupByExpr, NamedWindowDefinition, NamedWindowExpr, OrderByExpr, PipeOperator, Query, Select, SelectItem,
-    SetExpr, Statement, Value, VisitMut, VisitorMut, visit_expressions_mut,
+    CastKind, Distinct, Expr as Sql, GroupByExpr, NamedWindowDefinition, NamedWindowExpr, OrderByExpr, PipeOperator, Query, Select,
+    SelectItem, SetExpr, Statement, Value, VisitMut, VisitorMut, visit_expressions_mut,
 };
 
 use crate::columns::{for_each_select, is_cast, order_of};
@@ -24,6 +24,8 @@ use crate::syntax::{call, change_outside_subqueries, visit_outside_subqueries};
 
 /// The function around a cast.
 const NAME: &str = "told_apart";
+/// What is before the type of a cast that gives NULL where it fails.
+const TRY: &str = "TRY ";
 
 /// Marks the casts of every `SELECT` that groups or orders by one, or in which aggregates or groups differ only by casts, and those that
 /// order the rows of other queries.
@@ -172,11 +174,12 @@ impl Calls {
 }
 
 fn mark(expr: &mut Sql) {
-    if let Sql::Cast { expr: inner, data_type, .. } = expr
+    if let Sql::Cast { kind, expr: inner, data_type, .. } = expr
         // Some functions take only values as arguments.
         && !is_value(inner)
     {
-        let to = Sql::value(Value::SingleQuotedString(one_spelling(data_type).to_string()));
+        let may_fail = if matches!(kind, CastKind::TryCast | CastKind::SafeCast) { TRY } else { "" };
+        let to = Sql::value(Value::SingleQuotedString(format!("{may_fail}{}", one_spelling(data_type))));
         *expr = call(NAME, vec![expr.clone(), to]);
     }
 }
@@ -211,7 +214,10 @@ impl ScalarUDFImpl for ToldApart {
             Expr::Literal(to, _) => to.try_as_str().flatten().unwrap_or_default(),
             _ => "",
         };
-        Ok(format!("CAST({} AS {to})", value.schema_name()))
+        Ok(match to.strip_prefix(TRY) {
+            Some(to) => format!("TRY_CAST({} AS {to})", value.schema_name()),
+            None => format!("CAST({} AS {to})", value.schema_name()),
+        })
     }
 
     fn signature(&self) -> &Signature {
@@ -309,6 +315,11 @@ mod tests {
                 vec!["2026-01-02,2026-01-02T00:00:00Z,1", "2026-01-02,2026-01-02T00:01:00Z,1"],
             ),
             ("SELECT sum(posted) OVER (), sum(posted::float8) OVER () FROM balances LIMIT 1", vec!["17,17.0"]),
+            ("SELECT sum(CAST(posted AS INT)), sum(TRY_CAST(posted AS INT)) FROM balances", vec!["17,17"]),
+            (
+                "SELECT CAST(posted AS INT), TRY_CAST(posted AS INT), count(*) FROM balances GROUP BY 1, 2 ORDER BY 1",
+                vec!["5,5,1", "12,12,1"],
+            ),
             ("SELECT count(*) FROM (SELECT sum(posted), sum(posted::float8) FROM balances GROUP BY account_id) t", vec!["2"]),
             ("SELECT arrow_typeof(sum(posted::float8)), arrow_typeof(sum(posted::int)) FROM balances", vec!["Float64,Int64"]),
         ] {
