@@ -10,7 +10,7 @@ use headwater_schemas::tables::TableKind;
 use crate::catalog::check_directory;
 use crate::error::{CatalogError, QueryError};
 use crate::names::Relation;
-use crate::readable::unknown_table;
+use crate::suggestions::unknown_table;
 
 /// The files of a table, or of all tables, at the newest commit.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -63,7 +63,7 @@
 //! | `files` | live Parquet files, for programs that read them directly: [`live_files`] |
 //! | `compare` | differences of two data directories, row by row |
 //! | `verify`, `audit` | proof that a directory is complete, that every record has its place, and that the books balance |
-//! | `config`, `error`, `readable`, `explained` | limits of queries; errors, and DataFusion's errors and plans in a user's words |
+//! | `config`, `error`, `readable`, `suggestions`, `explained` | limits of queries; errors, and DataFusion's errors and plans in a user's words |
 //!
 //! Terms: **commit**: all tables up to one tick, at once. **Append table**: facts, each written once. **State table** `t`: one
 //! row per key; `t_history` has every change, with `change` 1 for a new row and -1 for an old one. **View**: a named query, in
@@ -132,6 +132,7 @@ mod spellings;
 mod split;
 mod state;
 mod statement;
+mod suggestions;
 mod sums;
 mod syntax;
 mod tables;

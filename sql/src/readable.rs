@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
-use datafusion::common::DataFusionError;
-use datafusion::common::utils::datafusion_strsim::levenshtein;
+use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 use headwater_connectors::fault::with_causes;
 
 use crate::columns::shown_text;
 use crate::error::QueryError;
 use crate::integers::integer_name;
-use crate::names::Relation;
 use crate::session::{CATALOG, SCHEMA};
+use crate::suggestions::{unknown_column, with_hint};
 
 /// The error without prefixes and internal names, with a hint if there is one.
 pub(crate) fn readable(error: &DataFusionError) -> QueryError {
@@ -28,13 +27,21 @@ pub(crate) fn readable(error: &DataFusionError) -> QueryError {
     }
     match root {
         DataFusionError::Plan(text) => QueryError::Statement(with_hint(&unqualified(text))),
-        DataFusionError::SchemaError(cause, _) => QueryError::Statement(unqualified(&cause.to_string())),
+        DataFusionError::SchemaError(cause, _) => QueryError::Statement(unqualified(&of_schema(cause))),
         DataFusionError::SQL(cause, _) => QueryError::Statement(format!("this is not SQL: {}", syntax(cause))),
         DataFusionError::NotImplemented(text) => QueryError::Statement(format!("this is not supported: {}", unqualified(text))),
         DataFusionError::ResourcesExhausted(text) => QueryError::memory(text.lines().next().unwrap_or_default()),
         DataFusionError::Execution(text) => QueryError::execution(unqualified(text)),
         DataFusionError::ArrowError(cause, _) => QueryError::execution(out_of_range(cause).unwrap_or_else(|| cause.to_string())),
         other => QueryError::execution(unqualified(&other.to_string())),
+    }
+}
+
+/// An error about names of columns.
+fn of_schema(cause: &SchemaError) -> String {
+    match cause {
+        SchemaError::FieldNotFound { field, valid_fields } => unknown_column(field, valid_fields),
+        cause => cause.to_string(),
     }
 }
 
@@ -53,6 +60,12 @@ fn of_subquery(text: &str) -> Option<&'static str> {
         return Some(
             "a subquery that reads columns of the query around it and may give several rows: let it compute an aggregate, like max(x), or \
              JOIN its rows",
+        );
+    }
+    if rest.is_some_and(|rest| rest.starts_with("OuterReferenceColumn")) {
+        return Some(
+            "a subquery here that reads columns of the query around it: in FROM it is planned where its own WHERE compares these with =, and \
+             unnest of its columns is planned in a list of columns; otherwise JOIN its rows",
         );
     }
     let is_correlated = rest.is_some_and(|rest| rest.starts_with("ScalarSubquery"))
@@ -116,20 +129,4 @@ fn syntax(error: &ParserError) -> String {
 /// Removes the qualifiers of names: everything is in one schema of one catalog.
 fn unqualified(text: &str) -> String {
     shown_text(text).replace(&format!("{CATALOG}.{SCHEMA}."), "")
-}
-
-/// For an unknown table: adds the name that was probably meant.
-fn with_hint(text: &str) -> String {
-    let between = |start, end| text.strip_prefix(start).and_then(|rest: &str| rest.strip_suffix(end));
-    let name = between("table '", "' not found").or_else(|| between("No table named '", "'"));
-    name.map_or_else(|| text.to_owned(), unknown_table)
-}
-
-/// The error of an unknown table, with the name that was probably meant.
-pub(crate) fn unknown_table(name: &str) -> String {
-    let names = Relation::all().into_iter().map(|(known, _)| (levenshtein(name, &known), known));
-    match names.min().filter(|(distance, _)| *distance <= 2 + name.len() / 4) {
-        Some((_, known)) => format!("there is no table {name}: did you mean {known}? SHOW TABLES lists all"),
-        None => format!("there is no table {name}: SHOW TABLES lists all"),
-    }
 }

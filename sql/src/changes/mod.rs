@@ -32,9 +32,9 @@ use crate::current::{CurrentRows, current_rows};
 use crate::error::QueryError;
 use crate::names::Relation;
 use crate::query::{Answer, Snapshot};
-use crate::readable::unknown_table;
 use crate::render::json_object_of;
 use crate::statement::double_quoted;
+use crate::suggestions::unknown_table;
 use crate::tables::Table;
 use crate::wire::{Problem, Reader};
 

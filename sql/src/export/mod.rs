@@ -24,7 +24,7 @@ use crate::catalog::{Catalog, QueryResult};
 use crate::error::QueryError;
 use crate::formats::formats;
 use crate::names::Relation;
-use crate::readable::unknown_table;
+use crate::suggestions::unknown_table;
 use plain::Plain;
 
 formats! {

@@ -95,7 +95,7 @@ const OF_STATEMENTS: [(&str, &str); 31] = [
     ("there is no table", code::NO_TABLE),
     ("no field named", "42703"),
     ("ambiguous", "42702"),
-    ("invalid function", code::NO_FUNCTION),
+    ("there is no function", code::NO_FUNCTION),
     ("table function", code::NO_FUNCTION),
     ("no function matches", code::NO_FUNCTION),
     ("does not support", code::NO_FUNCTION),

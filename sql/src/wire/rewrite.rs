@@ -20,7 +20,7 @@ use super::{information_schema, parameters, pg_catalog, types};
 use crate::columns::name_columns;
 use crate::error::QueryError;
 use crate::lengths;
-use crate::readable::unknown_table;
+use crate::suggestions::unknown_table;
 use crate::syntax::{call, sql_of_mut, visit_outside_subqueries};
 
 /// Rewrites a statement.
