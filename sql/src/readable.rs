@@ -119,6 +119,21 @@ fn our_own(error: &DataFusionError) -> Option<QueryError> {
     None
 }
 
+/// The error of a text that is no SQL. What other databases write about the past has its way out.
+pub(crate) fn not_sql(text: &str, error: &DataFusionError) -> QueryError {
+    let words = text.to_uppercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    match readable(error) {
+        QueryError::Statement(message) if words.contains(" AS OF ") || words.contains(" FOR SYSTEM_TIME ") => {
+            QueryError::Statement(format!("{message}. {THE_PAST}"))
+        }
+        other => other,
+    }
+}
+
+/// How the past is asked for.
+const THE_PAST: &str = "All tables as of a commit are read with --at COMMIT, with \\at COMMIT at the prompt, and over the wire after SET \
+     headwater.commit = COMMIT; every change of a state table is in its history, such as balances_history";
+
 fn syntax(error: &ParserError) -> String {
     match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.clone(),

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::Statement as Sql;
 use crate::columns::name_columns;
 use crate::copies;
 use crate::error::QueryError;
-use crate::readable::readable;
+use crate::readable::not_sql;
 use crate::syntax::sql_of_mut;
 use crate::{existence, lengths, limits, negation, patterns, told_apart, unlike, zones};
 
@@ -39,7 +39,7 @@ pub(crate) fn double_quoted(text: &str) -> String {
 pub(crate) fn parse(text: &str) -> Result<Statement, QueryError> {
     limits::check(text)?;
     let parser = DFParserBuilder::new(text).build();
-    let mut statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(|error| readable(&error))?;
+    let mut statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(|error| not_sql(text, &error))?;
     match (statements.pop_front(), statements.len()) {
         (None, _) => Err(QueryError::Empty),
         (Some(statement), 0) => classify(statement),
@@ -165,6 +165,10 @@ mod tests {
             ("SELECT * FROM something_else_altogether", "there is no table something_else_altogether: SHOW TABLES lists all"),
             ("DESCRIBE postions", "there is no table postions: did you mean positions? SHOW TABLES lists all"),
             ("SELECT qantity FROM positions", "No field named qantity. Did you mean 'positions.quantity'?"),
+            (
+                "SELECT * FROM positions AS OF 5",
+                "this is not SQL: Expected: end of statement, found: 5 at Line: 1, Column: 31. All tables as of a commit are read with --at COMMIT",
+            ),
             ("SELEC 1", "this is not SQL: Expected: an SQL statement, found: SELEC at Line: 1, Column: 1"),
             ("SELECT 'a", "this is not SQL: Unterminated string literal at Line: 1, Column: 8"),
             ("SELECT 1 / 0", "the query failed: Divide by zero error"),

@@ -12,7 +12,7 @@ use super::parameters;
 use super::problem::{Problem, code};
 use crate::error::QueryError;
 use crate::limits;
-use crate::readable::readable;
+use crate::readable::{not_sql, readable};
 
 /// A statement.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Command>, Problem> {
     if parser.parser.parse_keyword(Keyword::COPY) {
         return copy::parse(&mut parser.parser, text).map(Some);
     }
-    let mut statements = parser.parse_statements().map_err(|error| problem(readable(&error)))?;
+    let mut statements = parser.parse_statements().map_err(|error| problem(not_sql(text, &error)))?;
     match (statements.pop_front(), statements.len()) {
         (None, _) => Ok(None),
         (Some(statement), 0) => of_statement(statement).map(Some),
