@@ -49,7 +49,9 @@
 //! | `names`, `session`, `engine`, `yielding` | what a name means; a session that keeps money exact; threads and memory of its own; joins that can be ended |
 //! | `decimals`, `layers`, `zones`, `lengths`, `evidence`, `bounded`, `joined` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; casts to `varchar(n)`; the parts of evidence; functions and `\|\|`, where they would take too much memory |
 //! | `window_keys`, `told_apart`, `spellings`, `correlated` | casts that DataFusion takes for the column that is cast, and so answers wrongly; one spelling of each type |
-//! | `existence`, `memberships`, `quantified`, `negation` | `EXISTS`, `IN` and `ANY` with queries, and `-x`, where DataFusion does not plan them |
+//! | `existence`, `memberships`, `quantified`, `quantified_columns`, `negation` | `EXISTS`, `IN` and `ANY` with queries, and `-x`, where DataFusion does not plan them |
+//! | `derived`, `lateral`, `limited`, `one_row` | subqueries that read columns of the query around them: in `FROM`, with `HAVING`, with `LIMIT`, of one row |
+//! | `postgres_syntax`, `similar`, `patterns` | PostgreSQL's syntax for what DataFusion has in another one; patterns of `SIMILAR TO` and of times |
 //! | `state`, `current`, `newest`, `changed` | a state table's rows now: of each key the newest, kept in memory from commit to commit; which of them are newest; the files with changes |
 //! | `chosen`, `kept`, `questions`, `key_changes` | which rows of views are kept for later questions; those rows; what was asked last; changes of a few keys |
 //! | `scan`, `parts` | append tables and histories: the files that commits name, and the parts of segments |
@@ -116,6 +118,7 @@ mod patterns;
 mod plans;
 mod prompt;
 mod quantified;
+mod quantified_columns;
 mod query;
 mod questions;
 mod readable;
