@@ -88,6 +88,7 @@ mod copies;
 mod correlated;
 mod current;
 mod decimals;
+mod derived;
 mod describe;
 mod engine;
 mod error;

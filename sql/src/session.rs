@@ -15,6 +15,7 @@ use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::correlated::CorrelatedKeys;
 use crate::decimals::{RULE_OF_NARROW_SUMS, WideDecimals, wide_sum};
+use crate::derived::DerivedTables;
 use crate::evidence::{reason_events, reason_figures};
 use crate::functions::functions;
 use crate::identifiers::identifier_functions;
@@ -71,6 +72,7 @@ pub(crate) fn session(
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
     session.add_analyzer_rule(Arc::new(QuantifiedComparisons));
     session.add_analyzer_rule(Arc::new(Memberships));
+    session.add_analyzer_rule(Arc::new(DerivedTables));
     session.add_analyzer_rule(Arc::new(CorrelatedKeys));
     session.add_analyzer_rule(Arc::new(CheckedIntegers));
     session.add_analyzer_rule(Arc::new(ComputedKeys));
