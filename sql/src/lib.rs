@@ -110,6 +110,7 @@ mod key_changes;
 mod lateral;
 mod layers;
 mod lengths;
+mod limited;
 mod limits;
 mod memberships;
 mod names;

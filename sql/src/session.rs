@@ -24,6 +24,7 @@ use crate::joined::JoinedTexts;
 use crate::lateral::LateralConditions;
 use crate::layers::RepeatedLayers;
 use crate::lengths::first_of_each;
+use crate::limited::LimitedSubqueries;
 use crate::memberships::Memberships;
 use crate::names::Names;
 use crate::negation::negation;
@@ -72,6 +73,7 @@ pub(crate) fn session(
     session.register_udf(reason_events());
     session.register_udaf(wide_sum());
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
+    session.add_analyzer_rule(Arc::new(LimitedSubqueries));
     session.add_analyzer_rule(Arc::new(OneRow));
     session.add_analyzer_rule(Arc::new(QuantifiedComparisons));
     session.add_analyzer_rule(Arc::new(Memberships));
