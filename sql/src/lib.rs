@@ -146,6 +146,7 @@ mod tables;
 #[cfg(test)]
 mod testing;
 mod told_apart;
+mod type_names;
 mod unlike;
 mod verify;
 mod views;

@@ -33,6 +33,7 @@ use crate::plans::Plans;
 use crate::quantified::QuantifiedComparisons;
 use crate::rights::Rights;
 use crate::told_apart::told_apart;
+use crate::type_names::pg_typeof;
 use crate::window_keys::ComputedKeys;
 use crate::yielding::YieldingJoins;
 use crate::zones::at_time_zone;
@@ -66,6 +67,7 @@ pub(crate) fn session(
     session.register_udf(at_time_zone());
     session.register_udf(told_apart());
     session.register_udf(negation());
+    session.register_udf(pg_typeof());
     session.register_udf(first_of_each());
     // Those of DataFusion convert decimals to binary numbers.
     session.register_udf(coalesce().as_ref().clone().with_aliases(["ifnull", "nvl"]));

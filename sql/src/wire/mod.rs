@@ -61,3 +61,4 @@ pub use problem::Problem;
 pub use scram::{Secret, SecretError};
 pub use server::{ServeError, Server};
 pub use tls::TlsError;
+pub(crate) use types::type_name;

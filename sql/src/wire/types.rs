@@ -135,6 +135,11 @@ pub(super) fn of_arrow(data_type: &DataType) -> PgType {
     }
 }
 
+/// The name in SQL of the type that values of an Arrow type are sent as.
+pub(crate) fn type_name(data_type: &DataType) -> &'static str {
+    of_arrow(data_type).sql_name
+}
+
 /// The modifier of a column's type: of decimals, the numbers of digits.
 pub(super) fn modifier(data_type: &DataType) -> i32 {
     match data_type {
