@@ -145,6 +145,7 @@ mod syntax;
 mod tables;
 #[cfg(test)]
 mod testing;
+mod time_texts;
 mod told_apart;
 mod type_names;
 mod unlike;

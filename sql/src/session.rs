@@ -32,6 +32,7 @@ use crate::one_row::OneRow;
 use crate::plans::Plans;
 use crate::quantified::QuantifiedComparisons;
 use crate::rights::Rights;
+use crate::time_texts::TimeTexts;
 use crate::told_apart::told_apart;
 use crate::type_names::pg_typeof;
 use crate::window_keys::ComputedKeys;
@@ -75,6 +76,7 @@ pub(crate) fn session(
     session.register_udf(reason_events());
     session.register_udaf(wide_sum());
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
+    session.add_analyzer_rule(Arc::new(TimeTexts));
     session.add_analyzer_rule(Arc::new(LimitedSubqueries));
     session.add_analyzer_rule(Arc::new(OneRow));
     session.add_analyzer_rule(Arc::new(QuantifiedComparisons));

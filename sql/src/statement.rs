@@ -12,7 +12,7 @@ use crate::copies;
 use crate::error::QueryError;
 use crate::readable::not_sql;
 use crate::syntax::sql_of_mut;
-use crate::{existence, lengths, limits, negation, patterns, told_apart, unlike, zones};
+use crate::{existence, lengths, limits, negation, patterns, postgres_syntax, time_texts, told_apart, unlike, zones};
 
 /// A statement that reads.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ pub(crate) fn classify(mut statement: Parsed) -> Result<Statement, QueryError> {
     only_reads(&statement)?;
     if let Some(sql) = sql_of_mut(&mut statement) {
         name_columns(sql);
+        postgres_syntax::replace(sql)?;
+        time_texts::intervals_in_words(sql);
         existence::count(sql);
         told_apart::mark_casts(sql);
         lengths::cut(sql)?;
