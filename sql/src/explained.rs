@@ -22,12 +22,14 @@ enum Shown {
     Before(&'static str),
 }
 
-const FUNCTIONS: [(&str, Shown); 9] = [
+const FUNCTIONS: [(&str, Shown); 11] = [
     ("checked_difference", Shown::Between("-")),
     ("checked_negation", Shown::Before("-")),
     ("checked_product", Shown::Between("*")),
     ("checked_sum", Shown::Between("+")),
     ("hex_text", Shown::Value),
+    ("interval_length", Shown::Value),
+    ("interval_times", Shown::Between("*")),
     ("negation", Shown::Before("-")),
     ("rounded_to_integer", Shown::Value),
     ("told_apart", Shown::Value),

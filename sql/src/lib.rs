@@ -47,7 +47,7 @@
 //! | `tables`, `views`, `commits_table` | what may be asked: the schemas' tables, named queries, the commits themselves |
 //! | `rights`, `restricted` | what a session may read: tables, rows of books, columns |
 //! | `names`, `session`, `engine`, `yielding` | what a name means; a session that keeps money exact; threads and memory of its own; joins that can be ended |
-//! | `decimals`, `layers`, `zones`, `lengths`, `evidence`, `bounded`, `joined` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; casts to `varchar(n)`; the parts of evidence; functions and `\|\|`, where they would take too much memory |
+//! | `decimals`, `layers`, `zones`, `lengths`, `evidence`, `bounded`, `joined`, `time_texts`, `intervals`, `type_names` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; casts to `varchar(n)`; the parts of evidence; functions and `\|\|`, where they would take too much memory; times without seconds; intervals; `pg_typeof` |
 //! | `window_keys`, `told_apart`, `spellings`, `correlated` | casts that DataFusion takes for the column that is cast, and so answers wrongly; one spelling of each type |
 //! | `existence`, `memberships`, `quantified`, `quantified_columns`, `negation` | `EXISTS`, `IN` and `ANY` with queries, and `-x`, where DataFusion does not plan them |
 //! | `derived`, `lateral`, `limited`, `one_row` | subqueries that read columns of the query around them: in `FROM`, with `HAVING`, with `LIMIT`, of one row |
@@ -104,6 +104,7 @@ mod histories;
 mod history;
 mod identifiers;
 mod integers;
+mod intervals;
 mod joined;
 mod kept;
 mod key_changes;

@@ -20,6 +20,7 @@ use crate::evidence::{reason_events, reason_figures};
 use crate::functions::functions;
 use crate::identifiers::identifier_functions;
 use crate::integers::{CheckedIntegers, SignedIntegers};
+use crate::intervals::{ComparedIntervals, IntervalArithmetic};
 use crate::joined::JoinedTexts;
 use crate::lateral::LateralConditions;
 use crate::layers::RepeatedLayers;
@@ -60,6 +61,7 @@ pub(crate) fn session(
         .build();
     state.register_expr_planner(Arc::new(WideDecimals))?;
     state.register_expr_planner(Arc::new(SignedIntegers))?;
+    state.register_expr_planner(Arc::new(IntervalArithmetic))?;
     state.register_expr_planner(Arc::new(JoinedTexts::new(bytes_of_a_batch(config.memory_limit_bytes()))))?;
     state.catalog_list().register_catalog(CATALOG.to_owned(), Arc::clone(&catalog) as Arc<dyn CatalogProvider>);
     let session = Arc::new(SessionContext::new_with_state(state));
@@ -77,6 +79,7 @@ pub(crate) fn session(
     session.register_udaf(wide_sum());
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
     session.add_analyzer_rule(Arc::new(TimeTexts));
+    session.add_analyzer_rule(Arc::new(ComparedIntervals));
     session.add_analyzer_rule(Arc::new(LimitedSubqueries));
     session.add_analyzer_rule(Arc::new(OneRow));
     session.add_analyzer_rule(Arc::new(QuantifiedComparisons));

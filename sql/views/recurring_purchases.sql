@@ -13,12 +13,12 @@ WITH bought AS (
     SELECT earlier.transaction_id AS earlier_id, earlier.date AS earlier_date, later.*
     FROM   bought AS earlier
     JOIN   bought AS later ON later.customer_id = earlier.customer_id AND later.category = earlier.category AND later.currency = earlier.currency
-                          AND later.date BETWEEN earlier.date + INTERVAL '25 days' AND earlier.date + INTERVAL '35 days'
+                          AND later.date BETWEEN earlier.date + 25 AND earlier.date + 35
                           AND ABS(later.amount - earlier.amount) * 20 <= earlier.amount
 )
 SELECT newest.customer_id, newest.category, newest.currency, newest.amount, newest.transaction_id,
        MIN(middle.earlier_date) AS third_last, MAX(newest.earlier_date) AS second_last, newest.date AS last,
-       newest.date + INTERVAL '1 month' AS expected
+       CAST(newest.date + INTERVAL '1 month' AS DATE) AS expected
 FROM   pairs AS newest
 JOIN   pairs AS middle ON middle.transaction_id = newest.earlier_id
 LEFT JOIN pairs AS following ON following.earlier_id = newest.transaction_id

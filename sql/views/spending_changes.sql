@@ -8,7 +8,7 @@ WITH months AS (
     SELECT later.customer_id, later.currency, later.month, earlier.month AS previous_month
     FROM   months AS later
     JOIN   months AS earlier ON earlier.customer_id = later.customer_id AND earlier.currency = later.currency
-                            AND later.begins = earlier.begins + INTERVAL '1 month'
+                            AND later.begins = CAST(earlier.begins + INTERVAL '1 month' AS DATE)
 ), figures AS (
     SELECT pairs.customer_id, pairs.month, spending.category, pairs.currency,
            CASE WHEN spending.month = pairs.month THEN spending.amount ELSE 0 END AS amount,
