@@ -7,6 +7,8 @@ use datafusion::common::Result;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::functions::core::coalesce;
+use datafusion::functions_aggregate::bool_and_or::bool_and_udaf;
+use datafusion::functions_aggregate::variance::var_samp_udaf;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
@@ -77,6 +79,9 @@ pub(crate) fn session(
     session.register_udf(reason_figures());
     session.register_udf(reason_events());
     session.register_udaf(wide_sum());
+    // Names of PostgreSQL.
+    session.register_udaf(var_samp_udaf().as_ref().clone().with_aliases(["variance"]));
+    session.register_udaf(bool_and_udaf().as_ref().clone().with_aliases(["every"]));
     session.remove_optimizer_rule(RULE_OF_NARROW_SUMS);
     session.add_analyzer_rule(Arc::new(TimeTexts));
     session.add_analyzer_rule(Arc::new(ComparedIntervals));
