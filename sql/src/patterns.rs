@@ -1,4 +1,4 @@
-//! Patterns of `to_char` as in PostgreSQL: `to_char(ts, 'YYYY-MM-DD HH24:MI')`.
+//! Patterns of times as in PostgreSQL: `to_char(ts, 'YYYY-MM-DD HH24:MI')`, `to_date('05.01.2026', 'DD.MM.YYYY')`.
 //!
 //! DataFusion has patterns with `%` and takes everything else literally, so PostgreSQL's would come out as they are written. A
 //! pattern without `%` is translated; one of words that are not known here is refused.
@@ -9,7 +9,8 @@ use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, Functi
 
 use crate::error::QueryError;
 
-const NAME: &str = "to_char";
+/// The functions of a time, or of its text, and a pattern.
+const NAMES: [&str; 3] = ["to_char", "to_date", "to_timestamp"];
 
 /// PostgreSQL's words and what they are here. A word that begins another one comes after it.
 const WORDS: [(&str, &str); 25] = [
@@ -46,10 +47,12 @@ const WITHOUT: [&str; 3] = ["Month", "SSSS", "IDDD"];
 /// Translates the patterns of a statement.
 pub(crate) fn translate(statement: &mut Statement) -> Result<(), QueryError> {
     let visited = visit_expressions_mut(statement, |expr| {
-        let Some(pattern) = pattern_of(expr).filter(|pattern| !pattern.contains('%')) else { return ControlFlow::Continue(()) };
+        let Some((name, pattern)) = pattern_of(expr).filter(|(_, pattern)| !pattern.contains('%')) else {
+            return ControlFlow::Continue(());
+        };
         match translated(pattern) {
             Ok(text) => *pattern = text,
-            Err(word) => return ControlFlow::Break(unknown(pattern, &word)),
+            Err(word) => return ControlFlow::Break(unknown(name, pattern, &word)),
         }
         ControlFlow::Continue(())
     });
@@ -59,16 +62,15 @@ pub(crate) fn translate(statement: &mut Statement) -> Result<(), QueryError> {
     }
 }
 
-/// The literal pattern of a call.
-fn pattern_of(expr: &mut Expr) -> Option<&mut String> {
+/// The function and the literal pattern of a call.
+fn pattern_of(expr: &mut Expr) -> Option<(&'static str, &mut String)> {
     let Expr::Function(function) = expr else { return None };
-    if !function.name.to_string().eq_ignore_ascii_case(NAME) {
-        return None;
-    }
+    let called = function.name.to_string();
+    let name = NAMES.into_iter().find(|name| called.eq_ignore_ascii_case(name))?;
     let FunctionArguments::List(arguments) = &mut function.args else { return None };
     let [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(pattern)))] = arguments.args.as_mut_slice() else { return None };
     match &mut pattern.value {
-        Value::SingleQuotedString(text) => Some(text),
+        Value::SingleQuotedString(text) => Some((name, text)),
         _ => None,
     }
 }
@@ -99,9 +101,9 @@ fn letters(text: &str) -> String {
     text.chars().take_while(|letter| letter.is_alphabetic()).collect()
 }
 
-fn unknown(pattern: &str, word: &str) -> QueryError {
+fn unknown(name: &str, pattern: &str, word: &str) -> QueryError {
     QueryError::Statement(format!(
-        "to_char: {word:?} in the pattern {pattern:?} is not supported: use YYYY, MM, DD, HH24, MI, SS, MS, US, Mon, Dy and the like, \
+        "{name}: {word:?} in the pattern {pattern:?} is not supported: use YYYY, MM, DD, HH24, MI, SS, MS, US, Mon, Dy and the like, \
          text in double quotes, or a pattern with % as strftime has"
     ))
 }
@@ -126,6 +128,14 @@ mod tests {
             ("%Y/%m", "2026/01"),
         ] {
             assert_eq!(rows(&catalog, &format!("SELECT to_char({time}, '{pattern}')")), [expected], "{pattern}");
+        }
+        for (sql, expected) in [
+            ("to_date('05.01.2026', 'DD.MM.YYYY')", "2026-01-05"),
+            ("to_timestamp('2026-01-05 14:03', 'YYYY-MM-DD HH24:MI')", "2026-01-05T14:03:00Z"),
+            ("to_timestamp('20260105 140309', 'YYYYMMDD HH24MISS')", "2026-01-05T14:03:09Z"),
+            ("to_date('05/01/26', '%d/%m/%y')", "2026-01-05"),
+        ] {
+            assert_eq!(rows(&catalog, &format!("SELECT {sql}")), [expected], "{sql}");
         }
         for (pattern, word) in [("YYYY Month", "Month"), ("SSSS", "SSSS"), ("YYYY-Q", "Q")] {
             let refused = message(&catalog, &format!("SELECT to_char({time}, '{pattern}')"));
