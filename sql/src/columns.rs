@@ -125,6 +125,7 @@ fn name_select(select: &mut Select, order: &mut [OrderByExpr], is_outermost: boo
     let casts: BTreeSet<String> =
         select.projection.iter().filter_map(expr_of).filter(|expr| is_cast(expr)).map(ToString::to_string).collect();
     let ordering = columns_in(order.iter().map(|by| &by.expr).filter(|by| !casts.contains(&bare(by).to_string())));
+    let within: BTreeSet<String> = order.iter().flat_map(|by| names_within(&by.expr)).collect();
     let (mut seen, mut by_name, mut by_text) = (Seen::default(), BTreeMap::new(), BTreeMap::new());
     for ((number, item), natural) in select.projection.iter_mut().enumerate().zip(&naturals) {
         let internal = || Ident::with_quote('"', format!("{SEPARATOR}{prefix}{number}{SEPARATOR}{natural}"));
@@ -141,6 +142,10 @@ fn name_select(select: &mut Select, order: &mut [OrderByExpr], is_outermost: boo
             SelectItem::ExprWithAlias { expr, alias }
                 if is_outermost && !is_filtered && ordering.contains(natural) && !is_internal(alias) =>
             {
+                (expr, internal())
+            }
+            // Neither can `ORDER BY sum(x)`, in which `x` is a column of the tables, from one of `sum(x) AS x`.
+            SelectItem::ExprWithAlias { expr, alias } if is_outermost && !is_internal(alias) && orders_by_own(natural, expr, &within) => {
                 (expr, internal())
             }
             SelectItem::ExprWithAlias { expr, alias } => {
@@ -229,6 +234,25 @@ fn columns_in<'a>(exprs: impl Iterator<Item = &'a Expr>) -> BTreeSet<String> {
         let _ = expr.visit(&mut qualified);
     }
     qualified.0
+}
+
+/// Whether rows are ordered by something computed from what a column is computed from, and is named like.
+fn orders_by_own(name: &str, expr: &Expr, within: &BTreeSet<String>) -> bool {
+    within.contains(name) && names_within(expr).contains(name)
+}
+
+/// The columns without a qualifier from which an expression is computed. A column itself is not computed.
+fn names_within(expr: &Expr) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    if !matches!(bare(expr), Expr::Identifier(_)) {
+        let _ = visit_outside_subqueries(expr, |expr| {
+            if let Expr::Identifier(name) = expr {
+                names.insert(natural_of(name));
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    names
 }
 
 /// Whether DataFusion's name of an expression is not its own: a cast is left out, and `EXISTS` is planned as something else.
@@ -349,6 +373,11 @@ mod tests {
             ("SELECT cast(balances.ts AS date) AS ts FROM balances ORDER BY balances.ts", "ts\n2026-01-01\n2026-01-02\n"),
             ("SELECT count(*)::int, count(*) FROM balances", "count,count(*)\n2,2\n"),
             ("SELECT 1, 1", "Int64(1),?column?\n1,1\n"),
+            (
+                "SELECT currency, max(posted) AS posted FROM balances GROUP BY currency HAVING max(posted) > 1 ORDER BY max(posted)",
+                "currency,posted\nEUR,12\n",
+            ),
+            ("SELECT account_id, -posted AS posted FROM balances ORDER BY abs(posted), posted", "account_id,posted\nb,-5\na,-12\n"),
             ("SELECT ts FROM (SELECT ts::date FROM balances) t ORDER BY ts", "ts\n2026-01-01\n2026-01-02\n"),
             ("WITH t AS (SELECT ts::date, ts FROM balances) SELECT count(*) AS n FROM t", "n\n2\n"),
             ("SELECT * FROM (SELECT posted::int, posted FROM balances) t ORDER BY 1", "posted,posted\n5,5\n12,12\n"),
