@@ -170,7 +170,7 @@ pub fn records_of<R: TableRow>(rows: &[(&R, Tick)], avro: &PublishedSchemas) -> 
     let table = R::SPEC.name;
     let published = PUBLISHED.iter().find(|published| published.name == table).with_context(|| format!("{table} is not published"))?;
     let fields = Arc::new(Schema::new(R::fields()));
-    let batch = RecordBatch::try_new(fields, R::columns(rows.iter().map(|(row, _)| *row)))?;
+    let batch = RecordBatch::try_new(fields, R::columns(&rows.iter().map(|(row, _)| *row).collect::<Vec<_>>()))?;
     let records = keyed(*published, &batch, avro.get(published.name))?.into_iter().zip(rows);
     Ok(records.map(|((key, value), (_, tick))| EagerRow { tick: *tick, table: table.to_owned(), key, value }).collect())
 }

@@ -69,7 +69,7 @@ pub(crate) fn remembered<R: TableRow>(rows: &[R]) -> Rows {
 fn rows_of<'a, R: TableRow>(role: FileRole, reason: Option<&str>, rows: impl Iterator<Item = (&'a R, i64, i32)>) -> Rows {
     let mut by_date = BTreeMap::<Date, Vec<RecordBatch>>::new();
     for (row, tick, change) in rows {
-        let mut columns = R::columns(std::iter::once(row));
+        let mut columns = R::columns(&[row]);
         if role != FileRole::Rows {
             columns.push(Arc::new(Int32Array::from(vec![change])));
         }

@@ -38,8 +38,8 @@ impl<R: TableRow> ClosedTable for Closed<R> {
             if self.format.is_by_key(of_day.len()) {
                 of_day = by_key(&changes, &of_day);
             }
-            let rows = of_day.iter().filter_map(|change| changes.get(*change as usize)).map(|change| &change.row);
-            let rows = self.format.batch(&R::SPEC, target.commit_id, R::columns(rows), &changes, &of_day)?;
+            let rows: Vec<&R> = of_day.iter().filter_map(|change| changes.get(*change as usize)).map(|change| &change.row).collect();
+            let rows = self.format.batch(&R::SPEC, target.commit_id, R::columns(&rows), &changes, &of_day)?;
             if let Some(segment) = target.segment.as_mut().filter(|_| rows.num_rows() < SEGMENT_ROWS) {
                 return segment.add(&R::SPEC, role, date.to_string(), &rows);
             }

@@ -43,18 +43,75 @@ pub trait Cell: Sized {
     const WORDS: &'static [&'static str] = &[];
     /// The Arrow type.
     fn data_type() -> DataType;
-    /// An empty builder with room for `capacity` values.
-    fn builder(capacity: usize) -> Self::Builder;
+    /// An empty builder.
+    fn builder(room: Room) -> Self::Builder;
     /// Adds the value.
     fn append(&self, column: &mut Self::Builder);
     /// Adds a missing value.
     fn append_null(column: &mut Self::Builder);
     /// Reads the value of a row back; `None` when it is missing.
     fn read(column: &Self::Column, row: usize) -> Option<Self>;
+    /// The room that the value takes in a builder.
+    fn room(&self) -> Room {
+        Room::FIXED
+    }
     /// Bytes in whose order the values are, if there are such bytes.
     fn sort_bytes(&self) -> Option<&[u8]> {
         None
     }
+}
+
+/// Room in a builder, so that it does not grow while values are added: growing moves all that it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Values of the column.
+    values: usize,
+    /// Elements of lists.
+    elements: usize,
+    /// Bytes of texts.
+    bytes: usize,
+}
+
+impl Room {
+    /// A value that takes as much as every other one.
+    const FIXED: Self = Self { values: 1, elements: 0, bytes: 0 };
+
+    const fn of_text(bytes: usize) -> Self {
+        Self { values: 1, elements: 0, bytes }
+    }
+
+    fn of_list(elements: usize, bytes: impl Iterator<Item = usize>) -> Self {
+        Self { values: 1, elements, bytes: bytes.sum() }
+    }
+
+    /// The number of lists.
+    pub(crate) const fn lists(self) -> usize {
+        self.values
+    }
+
+    /// The room for the elements of lists.
+    const fn of_elements(self) -> Self {
+        Self { values: self.elements, elements: 0, bytes: self.bytes }
+    }
+}
+
+/// An empty builder with room for values.
+pub(crate) fn builder_for<'a, C: Cell + 'a>(values: impl ExactSizeIterator<Item = &'a C>) -> C::Builder {
+    C::builder(room_for(values))
+}
+
+/// The room that values take if texts and lists are as long as the first ones are: nearly always, since a column has ids of one form.
+fn room_for<'a, C: Cell + 'a>(values: impl ExactSizeIterator<Item = &'a C>) -> Room {
+    const SAMPLED: usize = 64;
+    let count = values.len();
+    let sampled = values.take(SAMPLED).map(C::room).fold(Room::default(), |sum, room| Room {
+        values: sum.values + room.values,
+        elements: sum.elements + room.elements,
+        bytes: sum.bytes + room.bytes,
+    });
+    // An eighth more, since some are longer.
+    let expected = |of_sampled: usize| if count > SAMPLED { of_sampled.saturating_mul(count) / SAMPLED / 8 * 9 } else { of_sampled };
+    Room { values: count, elements: expected(sampled.elements), bytes: expected(sampled.bytes) }
 }
 
 /// A column of a batch, read as values of one type. It is looked for once, not for every row.
@@ -94,9 +151,13 @@ impl<C: Cell> Cell for Option<C> {
     fn data_type() -> DataType {
         C::data_type()
     }
-    fn builder(capacity: usize) -> C::Builder {
-        C::builder(capacity)
+    fn builder(room: Room) -> C::Builder {
+        C::builder(room)
     }
+    fn room(&self) -> Room {
+        self.as_ref().map_or(Room::FIXED, C::room)
+    }
+    #[inline]
     fn append(&self, column: &mut C::Builder) {
         match self {
             Some(value) => value.append(column),
@@ -121,7 +182,10 @@ macro_rules! decimal_cell {
             type Builder = Decimal128Builder;
             type Column = PrimitiveArray<Decimal128Type>;
             fn data_type() -> DataType { DataType::Decimal128($digits, DECIMAL_SCALE) }
-            fn builder(capacity: usize) -> Decimal128Builder { Decimal128Builder::with_capacity(capacity).with_data_type(Self::data_type()) }
+            fn builder(room: Room) -> Decimal128Builder {
+                Decimal128Builder::with_capacity(room.values).with_data_type(Self::data_type())
+            }
+            #[inline]
             fn append(&self, column: &mut Decimal128Builder) { column.append_value(self.units()) }
             fn append_null(column: &mut Decimal128Builder) { column.append_null() }
             fn read(column: &Self::Column, row: usize) -> Option<Self> { primitive(column, row).map(Self::from_units) }
@@ -139,9 +203,10 @@ macro_rules! primitive_cell {
             fn data_type() -> DataType {
                 $data_type
             }
-            fn builder(capacity: usize) -> $builder {
-                <$builder>::with_capacity(capacity).with_data_type($data_type)
+            fn builder(room: Room) -> $builder {
+                <$builder>::with_capacity(room.values).with_data_type($data_type)
             }
+            #[inline]
             fn append(&self, column: &mut $builder) {
                 column.append_value($into(*self))
             }
@@ -190,8 +255,8 @@ impl<const N: usize> Cell for Digest<N> {
     fn data_type() -> DataType {
         DataType::FixedSizeBinary(Self::WIDTH)
     }
-    fn builder(capacity: usize) -> FixedSizeBinaryBuilder {
-        FixedSizeBinaryBuilder::with_capacity(capacity, Self::WIDTH)
+    fn builder(room: Room) -> FixedSizeBinaryBuilder {
+        FixedSizeBinaryBuilder::with_capacity(room.values, Self::WIDTH)
     }
     fn append(&self, column: &mut FixedSizeBinaryBuilder) {
         // The builder was made for this width, so the value fits.
@@ -214,8 +279,11 @@ impl Cell for Blob {
     fn data_type() -> DataType {
         DataType::Binary
     }
-    fn builder(capacity: usize) -> BinaryBuilder {
-        BinaryBuilder::with_capacity(capacity, capacity.saturating_mul(TEXT_BYTES))
+    fn builder(room: Room) -> BinaryBuilder {
+        BinaryBuilder::with_capacity(room.values, room.bytes)
+    }
+    fn room(&self) -> Room {
+        Room::of_text(self.len())
     }
     fn append(&self, column: &mut BinaryBuilder) {
         column.append_value(&**self);
@@ -234,8 +302,8 @@ impl Cell for bool {
     fn data_type() -> DataType {
         DataType::Boolean
     }
-    fn builder(capacity: usize) -> BooleanBuilder {
-        BooleanBuilder::with_capacity(capacity)
+    fn builder(room: Room) -> BooleanBuilder {
+        BooleanBuilder::with_capacity(room.values)
     }
     fn append(&self, column: &mut BooleanBuilder) {
         column.append_value(*self);
@@ -253,12 +321,14 @@ pub(crate) fn read_text(column: &StringArray, row: usize) -> Option<&str> {
     (row < column.len() && column.is_valid(row)).then(|| column.value(row))
 }
 
-/// Bytes reserved for each text: an estimate.
-const TEXT_BYTES: usize = 16;
+/// An empty builder of texts.
+pub(crate) fn text_builder(room: Room) -> StringBuilder {
+    StringBuilder::with_capacity(room.values, room.bytes)
+}
 
-/// An empty builder with room for `capacity` texts.
-pub(crate) fn text_builder(capacity: usize) -> StringBuilder {
-    StringBuilder::with_capacity(capacity, capacity.saturating_mul(TEXT_BYTES))
+/// The room of a text.
+pub(crate) const fn room_of_text(text: &str) -> Room {
+    Room::of_text(text.len())
 }
 
 macro_rules! text_cell {
@@ -270,9 +340,13 @@ macro_rules! text_cell {
             fn data_type() -> arrow::datatypes::DataType {
                 arrow::datatypes::DataType::Utf8
             }
-            fn builder(capacity: usize) -> arrow::array::StringBuilder {
-                $crate::tables::cell::text_builder(capacity)
+            fn builder(room: $crate::tables::Room) -> arrow::array::StringBuilder {
+                $crate::tables::cell::text_builder(room)
             }
+            fn room(&self) -> $crate::tables::Room {
+                $crate::tables::cell::room_of_text($as_str(self))
+            }
+            #[inline]
             fn append(&self, column: &mut arrow::array::StringBuilder) {
                 column.append_value($as_str(self))
             }
@@ -306,8 +380,11 @@ macro_rules! list_cell {
             fn data_type() -> DataType {
                 list_of(DataType::Utf8)
             }
-            fn builder(capacity: usize) -> Self::Builder {
-                ListBuilder::with_capacity(text_builder(capacity), capacity)
+            fn builder(room: Room) -> Self::Builder {
+                ListBuilder::with_capacity(text_builder(room.of_elements()), room.values)
+            }
+            fn room(&self) -> Room {
+                Room::of_list(self.len(), self.iter().map(|text| text.as_str().len()))
             }
             fn append(&self, column: &mut Self::Builder) {
                 for text in self {
@@ -334,8 +411,11 @@ impl Cell for Vec<EventTime> {
     fn data_type() -> DataType {
         list_of(EventTime::data_type())
     }
-    fn builder(capacity: usize) -> Self::Builder {
-        ListBuilder::with_capacity(EventTime::builder(capacity), capacity)
+    fn builder(room: Room) -> Self::Builder {
+        ListBuilder::with_capacity(EventTime::builder(room.of_elements()), room.values)
+    }
+    fn room(&self) -> Room {
+        Room::of_list(self.len(), std::iter::empty())
     }
     fn append(&self, column: &mut Self::Builder) {
         self.iter().for_each(|time| time.append(column.values()));
@@ -361,10 +441,10 @@ macro_rules! struct_list_cell {
                 let fields = vec![$($crate::tables::cell::field::<$value>(stringify!($field))),+];
                 $crate::tables::cell::list_of(arrow::datatypes::DataType::Struct(fields.into()))
             }
-            fn builder(capacity: usize) -> Self::Builder {
+            fn builder(room: $crate::tables::Room) -> Self::Builder {
                 let fields = vec![$($crate::tables::cell::field::<$value>(stringify!($field))),+];
-                let columns: Vec<Box<dyn arrow::array::ArrayBuilder>> = vec![$(Box::new(<$value as $crate::tables::Cell>::builder(0))),+];
-                arrow::array::ListBuilder::with_capacity(arrow::array::StructBuilder::new(fields, columns), capacity)
+                let columns: Vec<Box<dyn arrow::array::ArrayBuilder>> = vec![$(Box::new(<$value as $crate::tables::Cell>::builder(Default::default()))),+];
+                arrow::array::ListBuilder::with_capacity(arrow::array::StructBuilder::new(fields, columns), room.lists())
             }
             fn append(&self, column: &mut Self::Builder) {
                 let parts = column.values();
@@ -403,4 +483,21 @@ pub(super) fn field<C: Cell>(name: &str) -> Field {
 /// The type of lists with elements of a type.
 pub(super) fn list_of(element: DataType) -> DataType {
     DataType::List(Arc::new(Field::new_list_field(element, true)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_builder_has_room_for_all_values_and_for_texts_as_long_as_the_first_ones() {
+        let texts = |count: usize| (0..count).map(|number| Text::new(format!("{number:010}"))).collect::<Vec<_>>();
+        assert_eq!(room_for(texts(3).iter()), Room { values: 3, elements: 0, bytes: 30 }, "exactly, for a few");
+        assert_eq!(room_for(texts(6_400).iter()), Room { values: 6_400, elements: 0, bytes: 72_000 }, "64 kB and an eighth");
+        assert_eq!(room_for([Some(Text::new("seven b")), None].iter()), Room { values: 2, elements: 0, bytes: 7 });
+        assert_eq!(room_for([texts(2), Vec::new()].iter()), Room { values: 2, elements: 2, bytes: 20 });
+        assert_eq!(room_for([Blob::from(&b"four"[..])].iter()), Room { values: 1, elements: 0, bytes: 4 });
+        let amounts = vec![Amount::whole(1); 5_000];
+        assert!(builder_for(amounts.iter()).capacity() >= 5_000, "it does not grow");
+    }
 }

@@ -103,7 +103,7 @@ mod trading;
 mod words;
 
 pub use catalog::*;
-pub use cell::{Cell, CellError, Column};
+pub use cell::{Cell, CellError, Column, Room};
 pub use change::{Change, Moment, TableWriter};
 pub use changes::Changes;
 pub(crate) use event_schema::ID_DOC;

@@ -77,7 +77,7 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + Sync + 'static {
     /// All texts that each column can have, in order; empty for a column that can have others, or is no text.
     fn field_words() -> Vec<&'static [&'static str]>;
     /// The rows as columns, in the order of [`TableRow::fields`].
-    fn columns<'a>(rows: impl Iterator<Item = &'a Self>) -> Vec<ArrayRef>;
+    fn columns(rows: &[&Self]) -> Vec<ArrayRef>;
     /// Reads rows of a batch, and hands each with its number to `take`.
     fn read_each(batch: &RecordBatch, rows: impl Iterator<Item = usize>, take: impl FnMut(usize, Self)) -> Result<(), CellError>;
     /// The row's time, which also determines the date folder.
@@ -92,7 +92,7 @@ pub trait TableRow: Clone + Ord + std::fmt::Debug + Send + Sync + 'static {
 
     /// The rows as one batch.
     fn batch(rows: &[Self]) -> Result<RecordBatch, arrow::error::ArrowError> {
-        RecordBatch::try_new(Arc::new(Schema::new(Self::fields())), Self::columns(rows.iter()))
+        RecordBatch::try_new(Arc::new(Schema::new(Self::fields())), Self::columns(&rows.iter().collect::<Vec<_>>()))
     }
 
     /// Reads every row of a batch.
@@ -156,9 +156,8 @@ macro_rules! table {
                 vec![$(<$type as $crate::tables::Cell>::WORDS),+]
             }
 
-            fn columns<'a>(rows: impl Iterator<Item = &'a Self>) -> Vec<arrow::array::ArrayRef> {
-                let (capacity, _) = rows.size_hint();
-                $(let mut $field = <$type as $crate::tables::Cell>::builder(capacity);)+
+            fn columns(rows: &[&Self]) -> Vec<arrow::array::ArrayRef> {
+                $(let mut $field = $crate::tables::cell::builder_for(rows.iter().map(|row| &row.$field));)+
                 for row in rows {
                     $($crate::tables::Cell::append(&row.$field, &mut $field);)+
                 }
@@ -177,12 +176,14 @@ macro_rules! table {
                 Ok(())
             }
 
+            #[inline]
             fn event_time(&self) -> $crate::EventTime { self.ts }
 
             fn cmp_key(&self, other: &Self) -> std::cmp::Ordering {
                 std::cmp::Ordering::Equal$(.then_with(|| self.$key.cmp(&other.$key)))+
             }
 
+            #[inline]
             fn sort_bytes(&self, column: usize) -> Option<&[u8]> {
                 [$($crate::tables::Cell::sort_bytes(&self.$key)),+].get(column).copied().flatten()
             }
