@@ -94,6 +94,8 @@ impl<R: TableRow> Emitted for Vec<&Change<R>> {
 /// A change with what decides its place.
 #[derive(Clone, Copy)]
 struct Placed {
+    tick: Tick,
+    /// The hash of its key; 0 where no other change is compared with it.
     hash: u64,
     change: u32,
 }
@@ -108,43 +110,45 @@ pub(super) fn in_order(changes: &dyn Emitted, kind: TableKind) -> Vec<u32> {
         written.sort_by(|one, other| changes.cmp_key(*one, *other));
         return written;
     }
-    let mut written: Vec<_> = written.map(|change| (changes.tick(change), change)).collect();
+    let mut written: Vec<_> = written.map(|change| Placed { tick: changes.tick(change), hash: 0, change }).collect();
     // Operators emit tick by tick, so the changes are nearly sorted.
-    written.sort_by_key(|(tick, _)| *tick);
+    written.sort_by_key(|placed| placed.tick);
     if kind == TableKind::Checkpoint {
         written = last_of_each_key(changes, &written);
+    } else {
+        hash_keys_of_shared_ticks(changes, &mut written);
     }
-    in_order_of_ticks(changes, &written, kind)
+    in_order_of_ticks(changes, written, kind)
 }
 
 /// The last change of each key, from changes in tick order.
-fn last_of_each_key(changes: &dyn Emitted, written: &[(Tick, u32)]) -> Vec<(Tick, u32)> {
+fn last_of_each_key(changes: &dyn Emitted, written: &[Placed]) -> Vec<Placed> {
     let mut seen = HashTable::<Placed>::with_capacity(written.len());
     let mut kept = Vec::with_capacity(written.len());
-    for &(tick, change) in written.iter().rev() {
-        let hash = changes.key_hash(change);
-        let is_of_key = |seen: &Placed| seen.hash == hash && changes.cmp_key(seen.change, change).is_eq();
-        if let Entry::Vacant(entry) = seen.entry(hash, is_of_key, |seen| seen.hash) {
-            entry.insert(Placed { hash, change });
-            kept.push((tick, change));
+    for &placed in written.iter().rev() {
+        let placed = Placed { hash: changes.key_hash(placed.change), ..placed };
+        let is_of_key = |seen: &Placed| seen.hash == placed.hash && changes.cmp_key(seen.change, placed.change).is_eq();
+        if let Entry::Vacant(entry) = seen.entry(placed.hash, is_of_key, |seen| seen.hash) {
+            entry.insert(placed);
+            kept.push(placed);
         }
     }
     kept.reverse();
     kept
 }
 
+/// Hashes the keys of changes that share their tick with others.
+fn hash_keys_of_shared_ticks(changes: &dyn Emitted, written: &mut [Placed]) {
+    for of_tick in written.chunk_by_mut(|one, other| one.tick == other.tick).filter(|of_tick| of_tick.len() > 1) {
+        of_tick.iter_mut().for_each(|placed| placed.hash = changes.key_hash(placed.change));
+    }
+}
+
 /// Sorts changes within each tick. A state keeps one change per key and tick.
-fn in_order_of_ticks(changes: &dyn Emitted, written: &[(Tick, u32)], kind: TableKind) -> Vec<u32> {
-    let mut ordered = Vec::with_capacity(written.len());
-    let mut placed = Vec::new();
+fn in_order_of_ticks(changes: &dyn Emitted, mut written: Vec<Placed>, kind: TableKind) -> Vec<u32> {
     let cmp_key = |one: &Placed, other: &Placed| one.hash.cmp(&other.hash).then_with(|| changes.cmp_key(one.change, other.change));
-    for of_tick in written.chunk_by(|(one, _), (other, _)| one == other) {
-        if let [(_, only)] = of_tick {
-            ordered.push(*only);
-            continue;
-        }
-        placed.extend(of_tick.iter().map(|&(_, change)| Placed { hash: changes.key_hash(change), change }));
-        placed.sort_unstable_by(|one, other| {
+    for of_tick in written.chunk_by_mut(|one, other| one.tick == other.tick) {
+        of_tick.sort_unstable_by(|one, other| {
             // Rows of an append table may have equal keys. In a state, the last change of a tick is sorted first, and kept.
             let of_key = || match kind {
                 TableKind::Append => changes.cmp_row(one.change, other.change),
@@ -152,12 +156,11 @@ fn in_order_of_ticks(changes: &dyn Emitted, written: &[(Tick, u32)], kind: Table
             };
             cmp_key(one, other).then_with(of_key)
         });
-        if kind == TableKind::State {
-            placed.dedup_by(|earlier, last| cmp_key(earlier, last).is_eq());
-        }
-        ordered.extend(placed.drain(..).map(|placed| placed.change));
     }
-    ordered
+    if kind == TableKind::State {
+        written.dedup_by(|earlier, last| earlier.tick == last.tick && cmp_key(earlier, last).is_eq());
+    }
+    written.iter().map(|placed| placed.change).collect()
 }
 
 /// Changes in the order of their keys; those of a key keep their order. In a large file, a query for a key then reads few pages.
@@ -171,8 +174,9 @@ pub(super) fn by_key(changes: &dyn Emitted, ordered: &[u32]) -> Vec<u32> {
 /// Ordered changes by the day of their row. A journal or a checkpoint, which is never queried by day, is one file on the day of its
 /// newest row.
 pub(super) fn by_day(changes: &dyn Emitted, ordered: Vec<u32>, kind: TableKind) -> BTreeMap<Date, Vec<u32>> {
-    let times = || ordered.iter().map(|change| changes.event_time(*change));
-    let (Some(first), Some(last)) = (times().min(), times().max()) else { return BTreeMap::new() };
+    let mut times = ordered.iter().map(|change| changes.event_time(*change));
+    let Some(time) = times.next() else { return BTreeMap::new() };
+    let (first, last) = times.fold((time, time), |(first, last), time| (first.min(time), last.max(time)));
     if first.date() == last.date() || matches!(kind, TableKind::Journal | TableKind::Checkpoint) {
         return BTreeMap::from([(last.date(), ordered)]);
     }
