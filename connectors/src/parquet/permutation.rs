@@ -2,6 +2,9 @@
 
 use std::cmp::Ordering;
 
+/// Up to this many things are sorted by comparing them.
+const FEW: usize = 4;
+
 /// The numbers of things in their order: that of their columns, which `compare` compares. `bytes` are those in whose order a column
 /// of a thing is; a column has them for all things or for none. Equal things keep their order.
 pub(super) fn order_of<'a>(
@@ -9,23 +12,47 @@ pub(super) fn order_of<'a>(
     bytes: &dyn Fn(usize, usize) -> Option<&'a [u8]>,
     compare: &dyn Fn(usize, usize) -> Ordering,
 ) -> Vec<usize> {
-    let column = first_that_differs(things, bytes);
-    let bytes = |thing| column.and_then(|column| bytes(thing, column)).unwrap_or_default();
-    let shared = shared_by_all((0..things).map(bytes));
-    let mut order: Vec<_> = (0..things).map(|thing| (prefix(bytes(thing).get(shared..).unwrap_or_default()), thing)).collect();
-    // The prefixes decide most comparisons, and are contiguous in memory.
-    order.sort_by(|(prefix_of_one, one), (prefix_of_other, other)| prefix_of_one.cmp(prefix_of_other).then_with(|| compare(*one, *other)));
-    order.into_iter().map(|(_, thing)| thing).collect()
+    let mut order: Vec<_> = (0..things).collect();
+    sort(&mut order, 0, bytes, compare);
+    order
 }
 
-/// The first column in which things differ, if it and all before it have bytes: keys of several kinds of things begin with the kind,
-/// which all may share.
-fn first_that_differs<'a>(things: usize, bytes: &dyn Fn(usize, usize) -> Option<&'a [u8]>) -> Option<usize> {
-    if things < 2 {
-        return None;
+/// Sorts things that are equal in the columns before `begin`.
+fn sort<'a>(
+    order: &mut [usize],
+    begin: usize,
+    bytes: &dyn Fn(usize, usize) -> Option<&'a [u8]>,
+    compare: &dyn Fn(usize, usize) -> Ordering,
+) {
+    let differing = if order.len() > FEW { first_that_differs(order, begin, bytes) } else { None };
+    let Some(column) = differing else { return order.sort_by(|one, other| compare(*one, *other)) };
+    let of_column: Vec<&[u8]> = order.iter().map(|thing| bytes(*thing, column).unwrap_or_default()).collect();
+    let shared = shared_by_all(of_column.iter().copied());
+    let prefixes = of_column.iter().map(|bytes| prefix(bytes.get(shared..).unwrap_or_default()));
+    // The prefixes decide most comparisons, and are contiguous in memory.
+    let mut prefixed: Vec<_> = prefixes.zip(order.iter().copied()).collect();
+    prefixed.sort_by_key(|(prefix, _)| *prefix);
+    order.iter_mut().zip(&prefixed).for_each(|(to, (_, thing))| *to = *thing);
+    let (all, mut rest) = (order.len(), order);
+    for equal in prefixed.chunk_by(|(one, _), (other, _)| one == other) {
+        let Some((equals, later)) = rest.split_at_mut_checked(equal.len()) else { return };
+        rest = later;
+        // Where no prefix differs, the next ones would not either: one may be a beginning of another, up to zeros.
+        if equals.len() == all {
+            equals.sort_by(|one, other| compare(*one, *other));
+        } else if equals.len() > 1 {
+            sort(equals, column, bytes, compare);
+        }
     }
-    let is_shared = |first: &[u8], column| (1..things).all(|thing| bytes(thing, column) == Some(first));
-    (0..).map_while(|column| Some((column, bytes(0, column)?))).find(|(column, first)| !is_shared(first, *column)).map(|(column, _)| column)
+}
+
+/// The first column from `begin` on in which things differ, if it and all between have bytes: keys of several kinds of things begin
+/// with the kind, which all may share.
+fn first_that_differs<'a>(things: &[usize], begin: usize, bytes: &dyn Fn(usize, usize) -> Option<&'a [u8]>) -> Option<usize> {
+    let (first, others) = things.split_first()?;
+    let is_shared = |of_first: &[u8], column| others.iter().all(|thing| bytes(*thing, column) == Some(of_first));
+    let mut columns = (begin..).map_while(|column| Some((column, bytes(*first, column)?)));
+    columns.find(|(column, of_first)| !is_shared(of_first, *column)).map(|(column, _)| column)
 }
 
 /// The number of bytes with which all begin: many keys begin with the name of a kind.
@@ -87,6 +114,20 @@ mod tests {
             assert_eq!(order_of(sorted.len(), &behind_a_number, &by_length), turned, "{case}: behind a column without bytes");
             put_in_order(&mut sorted, order);
             assert_eq!(sorted, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn things_with_equal_first_columns_are_sorted_by_the_next_ones() {
+        // Few values in each column; longer than a prefix, with another one as their beginning, and with zeros at their end.
+        let words: [&[u8]; 6] = [b"a", b"a\0", b"a\0\0", b"the same sixteen bytes, 1", b"the same sixteen bytes, 2", b""];
+        let things: Vec<_> =
+            (0_usize..2_000).map(|number| [words[number * 7 % 6], words[number * 5 / 7 % 6], words[number / 11 % 6]]).collect();
+        for columns in 0..=3 {
+            let bytes = |thing: usize, column: usize| things[thing].get(column).copied().filter(|_| column < columns);
+            let mut expected: Vec<_> = (0..things.len()).collect();
+            expected.sort_by_key(|thing| things[*thing]);
+            assert_eq!(order_of(things.len(), &bytes, &|one, other| things[one].cmp(&things[other])), expected, "{columns} with bytes");
         }
     }
 }
