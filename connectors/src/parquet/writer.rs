@@ -76,14 +76,13 @@ impl CommitFormat {
     ) -> Result<RecordBatch, CommitError> {
         let ordered_changes = || ordered.iter().copied();
         if self.role != FileRole::Rows {
-            let change: Int32Array = ordered_changes().map(|change| if changes.is_gone(change) { -1 } else { 1 }).collect();
-            columns.push(Arc::new(change));
+            let change = ordered_changes().map(|change| if changes.is_gone(change) { -1 } else { 1 });
+            columns.push(Arc::new(Int32Array::from_iter_values(change)));
         }
         if self.role == FileRole::History {
-            let ticks: Int64Array = ordered_changes().map(|change| i64::try_from(changes.tick(change).get()).unwrap_or(i64::MAX)).collect();
-            columns.push(Arc::new(ticks));
-            let reason = |change| changes.why(change).filter(|why| !why.is_empty()).map(ToString::to_string);
-            columns.push(Arc::new(ordered_changes().map(reason).collect::<StringArray>()));
+            let ticks = ordered_changes().map(|change| i64::try_from(changes.tick(change).get()).unwrap_or(i64::MAX));
+            columns.push(Arc::new(Int64Array::from_iter_values(ticks)));
+            columns.push(Arc::new(reasons(changes, ordered)));
         }
         columns.push(Arc::new(Int64Array::from(vec![i64::try_from(commit_id).unwrap_or(i64::MAX); ordered.len()])));
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
@@ -111,6 +110,15 @@ impl CommitFormat {
     }
 }
 
+/// The corrections that caused changes; mostly there are none.
+fn reasons(changes: &dyn Emitted, ordered: &[u32]) -> StringArray {
+    let reason = |change: &u32| changes.why(*change).filter(|why| !why.is_empty());
+    if ordered.iter().all(|change| reason(change).is_none()) {
+        return StringArray::new_null(ordered.len());
+    }
+    ordered.iter().map(|change| reason(change).map(ToString::to_string)).collect()
+}
+
 /// Properties that follow from the types of columns.
 fn commit_properties(schema: &Schema) -> WriterPropertiesBuilder {
     let mut properties = WriterProperties::builder()
@@ -130,8 +138,8 @@ fn commit_properties(schema: &Schema) -> WriterPropertiesBuilder {
                 .set_column_dictionary_enabled(column.clone(), false)
                 .set_column_compression(column.clone(), Compression::UNCOMPRESSED)
                 .set_column_statistics_enabled(column, EnabledStatistics::None),
-            // Finding the least and the greatest text costs more than it saves on files this small.
-            DataType::Utf8 => properties.set_column_statistics_enabled(column, EnabledStatistics::None),
+            // Finding the least and the greatest text or amount costs more than it saves on files this small.
+            DataType::Utf8 | DataType::Decimal128(..) => properties.set_column_statistics_enabled(column, EnabledStatistics::None),
             _ => properties,
         };
     }
