@@ -4,12 +4,13 @@
 //! sorted by key, packed better, and can be pruned by page.
 
 use std::fs::{self, File};
+use std::hash::Hash;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Float64Type, Schema, SchemaRef};
 use headwater_schemas::Digest;
 use headwater_schemas::tables::{TableKind, TableRow, TableSpec};
 use parquet::arrow::ArrowWriter;
@@ -93,7 +94,9 @@ impl CommitFormat {
     pub(super) fn properties(&self, rows: &RecordBatch) -> ArrowWriterOptions {
         let mut properties = self.properties.clone();
         for (field, column) in self.schema.fields().iter().zip(rows.columns()) {
-            if repeats(column, SAMPLED) == Some(false) {
+            // Equal values one after the other are compressed faster than they are looked up, and to less: a dictionary is for those that
+            // come back later.
+            if sample(column, SAMPLED).is_some_and(|sample| !sample.has_repeated(sample.runs)) {
                 properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
             }
         }
@@ -159,19 +162,46 @@ fn with_bloom_filters(mut properties: WriterPropertiesBuilder, spec: &TableSpec,
     properties
 }
 
-/// Whether at least half of the first `sampled` values repeat earlier ones; none for types that are not sampled.
-fn repeats(column: &ArrayRef, sampled: usize) -> Option<bool> {
-    let rows = column.len().min(sampled);
-    let distinct = match column.data_type() {
-        DataType::Utf8 => column.as_string::<i32>().iter().take(rows).flatten().collect::<FxHashSet<_>>().len(),
-        DataType::Decimal128(..) => column.as_primitive::<Decimal128Type>().iter().take(rows).flatten().collect::<FxHashSet<_>>().len(),
-        DataType::Float64 => {
-            let bits = column.as_primitive::<Float64Type>().iter().take(rows).flatten().map(f64::to_bits);
-            bits.collect::<FxHashSet<_>>().len()
+/// Repetitions among the first values of a column.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sample {
+    rows: usize,
+    /// Values that differ from the one before.
+    runs: usize,
+    distinct: usize,
+}
+
+impl Sample {
+    fn of<T: Copy + Eq + Hash>(rows: usize, values: impl Iterator<Item = T>) -> Self {
+        let (mut runs, mut before, mut distinct) = (0, None, FxHashSet::default());
+        for value in values {
+            if before != Some(value) {
+                runs += 1;
+                distinct.insert(value);
+            }
+            before = Some(value);
         }
-        _ => return None,
-    };
-    Some(column.len() >= DICTIONARY_FROM_ROWS && distinct * 2 <= rows)
+        Self { rows, runs, distinct: distinct.len() }
+    }
+
+    /// Whether a dictionary saves more than it costs: of so many values or runs, at least half repeat earlier ones.
+    const fn has_repeated(&self, of: usize) -> bool {
+        self.rows >= DICTIONARY_FROM_ROWS && self.distinct.saturating_mul(2) <= of
+    }
+}
+
+/// Samples a column; none for types that are not sampled. Decimals are not: they have a fixed length, and version 1 of Parquet's pages
+/// has no dictionaries of such values.
+fn sample(column: &ArrayRef, sampled: usize) -> Option<Sample> {
+    let rows = column.len().min(sampled);
+    match column.data_type() {
+        DataType::Utf8 => Some(Sample::of(rows, column.as_string::<i32>().iter().take(rows).flatten())),
+        DataType::Float64 => {
+            let values = column.as_primitive::<Float64Type>().iter().take(rows).flatten();
+            Some(Sample::of(rows, values.map(f64::to_bits)))
+        }
+        _ => None,
+    }
 }
 
 /// What a file gets.
@@ -235,7 +265,7 @@ pub(super) fn merged_options(spec: &TableSpec, schema: &Schema, rows: usize, fir
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
     for (field, column) in schema.fields().iter().zip(first.map_or(&[][..], RecordBatch::columns)) {
-        if repeats(column, column.len()) == Some(false) {
+        if sample(column, column.len()).is_some_and(|sample| !sample.has_repeated(sample.rows)) {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
         }
     }
@@ -275,6 +305,7 @@ impl Write for Hashing {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::Decimal128Array;
     use headwater_schemas::tables::{Audit, Balance, LedgerEntry, TableRow};
 
     use super::*;
@@ -293,5 +324,23 @@ mod tests {
             let found = properties.bloom_filter_properties(&ColumnPath::from(column)).is_some();
             assert_eq!(found, has, "{} {column} {rows}", spec.name);
         }
+    }
+
+    #[test]
+    fn a_dictionary_in_a_commit_is_for_values_that_come_back_later() {
+        let texts =
+            |text: fn(usize) -> usize| Arc::new(StringArray::from_iter_values((0..400).map(|row| text(row).to_string()))) as ArrayRef;
+        for (case, column, in_commits, in_merged) in [
+            ("ids", texts(|row| row), false, false),
+            ("ids of two legs", texts(|row| row / 2), false, true),
+            ("accounts in order", texts(|row| row / 20), false, true),
+            ("one currency", texts(|_| 1), false, true),
+            ("accounts in no order", texts(|row| row * 7_919 % 20), true, true),
+        ] {
+            let sample = sample(&column, 400).expect("texts are sampled");
+            assert_eq!((sample.has_repeated(sample.runs), sample.has_repeated(sample.rows)), (in_commits, in_merged), "{case}: {sample:?}");
+        }
+        let amounts: ArrayRef = Arc::new(Decimal128Array::from(vec![7; 400]));
+        assert_eq!(sample(&amounts, 400), None, "version 1 of pages has no dictionary of amounts");
     }
 }
