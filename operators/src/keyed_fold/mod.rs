@@ -127,5 +127,5 @@ mod view;
 pub use by_account::ByAccount;
 pub use fold::Fold;
 pub use headwater_schemas::Clock;
-pub use operator::{Before, FoldInput, FoldOperator, FoldOutput, FoldTables, Pace, Reject, Share, keyed_fold};
+pub use operator::{Before, FoldInput, FoldOperator, FoldOutput, FoldTables, Pace, Reject, Restore, Share, keyed_fold};
 pub use view::{Outbox, States, Updated, Updates, View, worker_number};

@@ -1,5 +1,6 @@
 //! The fold as a timely operator.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::hash::Hash;
 use std::rc::Rc;
@@ -42,15 +43,16 @@ pub struct FoldInput<'scope, V: View> {
     pub ends: StreamVec<'scope, Tick, EffectiveTime>,
 }
 
-/// State of a fold before a restart.
+/// What a fold knows at its start, apart from its states.
 pub struct Before<V: View> {
     /// The broadcasts so far.
     pub broadcasts: Vec<Placed<V::Broadcast>>,
-    /// The rows of all workers from which states are restored.
-    pub saved: <V::Tables as TableSet>::Saved,
     /// The share of this worker.
     pub share: Share,
 }
+
+/// Restores the states of a fold from the rows of all workers. Called once, before the operator gets events.
+pub type Restore<V> = Box<dyn FnOnce(&<<V as View>::Tables as TableSet>::Saved)>;
 
 /// The keys of one worker among those that were saved.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +97,7 @@ pub struct FoldOutput<'scope, V: View> {
 /// A view whose operator is compiled in the view's own crate, whatever crate wires it. Implemented by
 /// [`fold_operator!`](crate::fold_operator).
 pub trait FoldOperator: View + Clone {
-    /// Builds the operator.
+    /// Builds the operator, without states.
     fn operator<'scope>(
         self,
         name: &str,
@@ -104,7 +106,7 @@ pub trait FoldOperator: View + Clone {
         before: Before<Self>,
         clock: Clock,
         pace: Pace,
-    ) -> FoldOutput<'scope, Self>;
+    ) -> (FoldOutput<'scope, Self>, Restore<Self>);
 }
 
 /// Compiles the operators of views in this crate.
@@ -123,7 +125,7 @@ macro_rules! fold_operator {
                 before: $crate::keyed_fold::Before<Self>,
                 clock: $crate::keyed_fold::Clock,
                 pace: $crate::keyed_fold::Pace,
-            ) -> $crate::keyed_fold::FoldOutput<'scope, Self> {
+            ) -> ($crate::keyed_fold::FoldOutput<'scope, Self>, $crate::keyed_fold::Restore<Self>) {
                 $crate::keyed_fold::keyed_fold(name, self, input, tables, before, clock, pace)
             }
         }
@@ -132,7 +134,7 @@ macro_rules! fold_operator {
 
 type Builder<D> = CapacityContainerBuilder<Vec<D>>;
 
-/// Builds the operator.
+/// Builds the operator, without states. Tables may still be read while operators are built, so states are restored afterwards.
 pub fn keyed_fold<'scope, V: View + Clone>(
     name: &str,
     view: V,
@@ -141,7 +143,7 @@ pub fn keyed_fold<'scope, V: View + Clone>(
     before: Before<V>,
     clock: Clock,
     pace: Pace,
-) -> FoldOutput<'scope, V> {
+) -> (FoldOutput<'scope, V>, Restore<V>) {
     let scope = input.events.scope();
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
     let activator = scope.activator_for(builder.operator_info().address);
@@ -158,10 +160,13 @@ pub fn keyed_fold<'scope, V: View + Clone>(
     let mut updates_output = OutputBuilder::<_, Builder<_>>::from(updates_output);
     drop(OutputBuilder::<_, Builder<()>>::from(done_output));
 
+    let share = before.share;
+    let driver = Rc::new(RefCell::new(Driver::new(view, tables, before.broadcasts, clock, pace)));
+    let restored = Rc::clone(&driver);
     builder.build(move |capabilities| {
         let mut held: Option<[Capability<Tick>; 3]> = capabilities.try_into().ok();
-        let mut driver = Driver::new(view, tables, before, clock, pace);
         move |frontiers| {
+            let driver = &mut *driver.borrow_mut();
             // Drain the inputs.
             events.for_each(|_, batch| driver.events.extend(batch.drain(..)));
             broadcasts.for_each(|_, batch| driver.broadcasts.extend(batch.drain(..)));
@@ -187,7 +192,10 @@ pub fn keyed_fold<'scope, V: View + Clone>(
             }
         }
     });
-    FoldOutput { derived, updates, done }
+    let restore: Restore<V> = Box::new(move |saved| {
+        restored.borrow_mut().fold.restore(saved, &|key| share.has(&V::route(key)), share.not_before);
+    });
+    (FoldOutput { derived, updates, done }, restore)
 }
 
 type TimedSession<'a, 'b, D> = timely::dataflow::operators::generic::Session<'a, 'b, Tick, Builder<D>, Capability<Tick>>;
@@ -240,10 +248,9 @@ struct Driver<V: View> {
 }
 
 impl<V: View + Clone> Driver<V> {
-    fn new(view: V, tables: FoldTables<V>, before: Before<V>, clock: Clock, pace: Pace) -> Self {
-        let mut fold = Fold::new(view.clone(), tables.tables, clock);
-        before.broadcasts.into_iter().for_each(|broadcast| fold.learn(broadcast));
-        fold.restore(&before.saved, &|key| before.share.has(&V::route(key)), before.share.not_before);
+    fn new(view: V, tables: FoldTables<V>, broadcasts: Vec<Placed<V::Broadcast>>, clock: Clock, pace: Pace) -> Self {
+        let mut fold = Fold::new(view, tables.tables, clock);
+        broadcasts.into_iter().for_each(|broadcast| fold.learn(broadcast));
         Self {
             fold,
             reject: tables.reject,

@@ -186,11 +186,11 @@ fn run_worker(worker: &mut Worker, script: &Script) -> Vec<Vec<String>> {
         script.saved.iter().for_each(|row| saved.balances.insert(&Moment::new(Tick::ZERO, EffectiveTime::ZERO), row.clone()));
         let before = Before {
             broadcasts: vec![Placed { place: Place::of_record(EffectiveTime::ZERO, Topic::Instruments, 0, Offset::ZERO), event: 1 }],
-            saved: SavedSums { balances: restored.rows().expect("rows") },
             share: Share { worker: index, workers: peers, not_before: EffectiveTime::ZERO },
         };
         let clock = Clock::new(Nanos::new(TICK), Nanos::new(TICK * GRID));
-        let output = keyed_fold("sums", Sums, input, FoldTables { tables: tables.clone(), reject }, before, clock, script.pace);
+        let (output, restore) = keyed_fold("sums", Sums, input, FoldTables { tables: tables.clone(), reject }, before, clock, script.pace);
+        restore(&SavedSums { balances: restored.rows().expect("rows") });
         let (derived, updates) = (Rc::clone(&lines), Rc::clone(&lines));
         output.derived.inspect(move |event| {
             let Place { time, partition, sequence, .. } = event.place;

@@ -113,10 +113,13 @@ pub fn build(scope: Scope<'_, Tick>, settings: &FlowSettings) -> anyhow::Result<
 
     // Also for a dataflow whose construction failed: timely drops only dataflows with all their operators.
     let ends = flow.ends.clone();
-    let (tables, done) = flow.finish();
+    let (tables, done, restores) = flow.finish();
     done.clone().filter(|_| false).map(|_| ()).connect_loop(frontier_handle);
     commit(scope, settings.commit.clone(), tables, progress, done, ends, cuts);
-    views
+    settings.saved.all_requested();
+    let restored = views.and_then(|()| restores.restore(&settings.saved));
+    settings.saved.all_taken();
+    restored
 }
 
 /// Adds every view; each reads streams of earlier ones.

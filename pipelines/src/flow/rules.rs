@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use headwater_operators::customers::Notice;
 use headwater_operators::keyed_fold::Pace;
 use headwater_operators::latest::{Latest, Upsert};
 use headwater_operators::rule_versions::RuleVersions;
-use headwater_operators::rules::{BaseCurrency, Happened, Known as Owned, Owners, RuleEvent, RuleTables, Rules, Subject};
+use headwater_operators::rules::{BaseCurrency, Happened, Known as Owned, Owners, RuleEvent, Rules, Subject};
 use headwater_schemas::events::{Event, FxRate, Label};
-use headwater_schemas::tables::{Labelled, LastRate, TableSet};
+use headwater_schemas::tables::{Labelled, LastRate};
 use headwater_schemas::{Offset, Place, Placed, Tick, Topic};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::vec::{Broadcast, Filter, Map};
@@ -50,8 +49,6 @@ pub(super) fn judgements<'scope>(
     let horizon = config.horizons().fraud;
     let base = BaseCurrency { currency: config.rules.base_currency, pivot: config.valuation.base_currency };
     let (mut notices, mut done) = (Vec::new(), Vec::new());
-    // The tables of all subjects are the same: held until each has restored its own.
-    let _saved = RuleTables::read(&mut &*flow.settings.saved).context("restoring the rules")?;
     for subject in Subject::ALL.into_iter().filter(|subject| packs.iter().any(|pack| pack.subject() == *subject)) {
         let view = Rules::of(subject, &packs, horizon).in_currency(base).with_tokens(flow.settings.tokens.as_ref());
         let view = view.covering(&flow.settings.coverages);

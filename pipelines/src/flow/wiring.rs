@@ -20,6 +20,7 @@ use timely::dataflow::operators::{Concat, Concatenate};
 use timely::dataflow::{Scope, StreamVec};
 
 use super::{Events, FlowSettings};
+use crate::saved::{Requested, Requests, SavedTables};
 
 /// The dataflow of one worker under construction.
 pub(super) struct Flow<'scope, 's> {
@@ -30,6 +31,21 @@ pub(super) struct Flow<'scope, 's> {
     topics: BTreeMap<Topic, Events<'scope>>,
     tables: Tables,
     done: Vec<StreamVec<'scope, Tick, ()>>,
+    restores: Restores,
+}
+
+/// Restores the states of a view.
+type Restore = Box<dyn FnOnce(&SavedTables) -> anyhow::Result<()>>;
+
+/// Restores the states of the views, in the order in which they were built.
+#[derive(Default)]
+pub(super) struct Restores(Vec<Restore>);
+
+impl Restores {
+    /// Restores all of them.
+    pub(super) fn restore(self, saved: &SavedTables) -> anyhow::Result<()> {
+        self.0.into_iter().try_for_each(|restore| restore(saved))
+    }
 }
 
 /// Broadcasts to a view, and those of before this run.
@@ -65,7 +81,7 @@ impl<'scope, 's> Flow<'scope, 's> {
         topics: BTreeMap<Topic, Events<'scope>>,
         ends: StreamVec<'scope, Tick, EffectiveTime>,
     ) -> Self {
-        Self { scope, settings, ends, topics, tables: Tables::default(), done: Vec::new() }
+        Self { scope, settings, ends, topics, tables: Tables::default(), done: Vec::new(), restores: Restores::default() }
     }
 
     /// Takes the events of a topic. A topic is taken once; parts that read the same topic share the stream.
@@ -73,8 +89,8 @@ impl<'scope, 's> Flow<'scope, 's> {
         self.topics.remove(&topic).unwrap_or_else(|| empty(self.scope))
     }
 
-    /// Turns a view into an operator: registers its tables, restores its states, and commits its rows with their reasons, and its
-    /// dead letters.
+    /// Turns a view into an operator: registers its tables, and commits its rows with their reasons, and its dead letters. Its states
+    /// are restored once all operators are built; meanwhile its tables are read.
     pub(super) fn fold<V: FoldOperator>(
         &mut self,
         name: &str,
@@ -83,12 +99,17 @@ impl<'scope, 's> Flow<'scope, 's> {
         events: StreamVec<'scope, Tick, Placed<V::Event>>,
         broadcasts: Broadcasts<'scope, V::Broadcast>,
     ) -> anyhow::Result<FoldOutput<'scope, V>> {
-        let saved = V::Tables::read(&mut &*self.settings.saved).with_context(|| format!("restoring {name}"))?;
-        let before = Before { broadcasts: broadcasts.before.to_vec(), saved, share: self.share() };
+        let Ok(_) = V::Tables::read(&mut Requests(&self.settings.saved));
+        let before = Before { broadcasts: broadcasts.before.to_vec(), share: self.share() };
         let input = FoldInput { events, broadcasts: broadcasts.stream, ends: self.ends.clone() };
         let tables = FoldTables { tables: self.register(), reject: self.reject_events() };
-        let output = view.operator(name, input, tables, before, self.clock(), pace);
+        let (output, restore) = view.operator(name, input, tables, before, self.clock(), pace);
         self.done.push(output.done.clone());
+        let name = name.to_owned();
+        self.restores.0.push(Box::new(move |saved| {
+            restore(&V::Tables::read(&mut Requested(saved)).with_context(|| format!("restoring {name}"))?);
+            Ok(())
+        }));
         Ok(output)
     }
 
@@ -162,9 +183,9 @@ impl<'scope, 's> Flow<'scope, 's> {
         self.settings.source.clock
     }
 
-    /// The tables, and the frontier of all operators that write them.
-    pub(super) fn finish(self) -> (Tables, StreamVec<'scope, Tick, ()>) {
-        (self.tables, self.scope.concatenate(self.done))
+    /// The tables, the frontier of all operators that write them, and what restores their states.
+    pub(super) fn finish(self) -> (Tables, StreamVec<'scope, Tick, ()>, Restores) {
+        (self.tables, self.scope.concatenate(self.done), self.restores)
     }
 }
 
