@@ -30,7 +30,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::chain::{Chain, CommitFile};
 use super::columns::{COMMIT_ID, Marks, commits};
 use super::file::FileError;
-use super::newest::{Newest, Version};
+use super::newest::{Mark, Newest, Version};
 use super::permutation::{order_of, put_in_order};
 use super::record::FileRole;
 use super::segment::decode;
@@ -46,7 +46,7 @@ pub fn current_rows<R: TableRow>(chain: &Chain) -> Result<Vec<R>, FileError> {
             let whole = [whole];
             let mut rows = Vec::with_capacity(rows_of(&whole).saturating_add(changed.len()));
             read_versions(chain.data(), &whole, 0, |versions: Vec<Version<R>>| {
-                rows.extend(versions.into_iter().map(|version| version.row).filter(|row| !changed.has(row)));
+                rows.extend(versions.into_iter().filter(|version| !changed.has(version)).map(|version| version.row));
             })?;
             rows.extend(changed.into_rows());
             rows
@@ -176,7 +176,8 @@ fn versions<R: TableRow>(data: &Path, file: &CommitFile, behind: u64, batch: &Re
     let rows = (0..batch.num_rows()).filter(|row| marks.since(*row).0 > behind);
     let mut versions = Vec::with_capacity(batch.num_rows());
     let read = R::read_each(batch, rows, |number, row| {
-        versions.push(Version { row, since: marks.since(number), is: marks.is_there(number) });
+        let mark = Mark { since: marks.since(number), is: marks.is_there(number) };
+        versions.push(Version { hash: row.key_hash(), row, mark });
     });
     read.map_err(|error| file.error(data, Fault::unreadable(error)))?;
     Ok(versions)
