@@ -75,9 +75,7 @@ impl<V: View> Fold<V> {
             let of_key = self.view.timers(key, state).into_iter();
             timers.extend(of_key.map(|(time, timer)| (time.max(not_before), key.clone(), timer)));
         }
-        // In the order of their times, they take the cheap queue.
-        timers.sort_unstable();
-        timers.into_iter().for_each(|(time, key, timer)| self.timers.set(time, key, timer));
+        self.timers.restore(timers);
     }
 
     /// The states, in arbitrary order, on which nothing may depend.

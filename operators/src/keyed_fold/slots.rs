@@ -60,9 +60,22 @@ impl<K: Eq + Hash, S: Default> Slots<K, S> {
     /// The slot of a key, created if there is none. `None` beyond 2^32 keys, which no memory holds.
     pub(super) fn find_or_insert(&mut self, key: K) -> Option<SlotNumber> {
         let hash = KeyHash::of(&key);
-        if let Some(number) = self.find_hashed(hash, &key) {
-            return Some(number);
+        self.find_hashed(hash, &key).or_else(|| self.insert(hash, key))
+    }
+
+    /// The same for a key that is created only if it `may_be`.
+    pub(super) fn find_or_insert_if(&mut self, key: &K, may_be: impl FnOnce() -> bool) -> Option<SlotNumber>
+    where
+        K: Clone,
+    {
+        let hash = KeyHash::of(key);
+        match self.find_hashed(hash, key) {
+            None if may_be() => self.insert(hash, key.clone()),
+            known => known,
         }
+    }
+
+    fn insert(&mut self, hash: KeyHash, key: K) -> Option<SlotNumber> {
         let slot = Some(Slot { key, state: S::default(), touched: Touched::default() });
         let number = match self.free.pop() {
             Some(number) => self.slots.get_mut(number).map(|free| *free = slot).map(|()| number),

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use headwater_schemas::EffectiveTime;
 
 /// A timer of a key.
-type Timer<K, T> = (EffectiveTime, K, T);
+pub(super) type Timer<K, T> = (EffectiveTime, K, T);
 
 /// The timers of a fold. Most views set timers at a fixed distance, so they come in order: those wait in a queue, which is cheap,
 /// and only the others in a tree.
@@ -19,6 +19,13 @@ pub(super) struct Timers<K, T> {
 impl<K: Ord, T: Ord> Timers<K, T> {
     pub(super) const fn new() -> Self {
         Self { queue: VecDeque::new(), others: BTreeSet::new(), cancelled: BTreeSet::new() }
+    }
+
+    /// Sets timers, which may come in any order, where none is set yet. In the order of their times, all take the cheap queue.
+    pub(super) fn restore(&mut self, mut timers: Vec<Timer<K, T>>) {
+        timers.sort_unstable();
+        timers.dedup();
+        self.queue = timers.into();
     }
 
     /// Sets a timer. Setting it twice has no further effect.
@@ -84,6 +91,17 @@ mod tests {
         }
         assert_eq!(timers.next(), Some(EffectiveTime::new(1)));
         assert_eq!(fired(&mut timers), ["1z0", "5a0", "6b0", "7a0", "7a1", "7b0"]);
+    }
+
+    #[test]
+    fn restored_timers_fire_like_those_that_are_set() {
+        let set = [(7, 'b', 0), (5, 'a', 1), (5, 'a', 0), (7, 'b', 0), (1, 'z', 0)];
+        let set = set.map(|(time, key, timer)| (EffectiveTime::new(time), key, timer));
+        let (mut restored, mut one_by_one) = (Timers::new(), Timers::new());
+        restored.restore(set.to_vec());
+        set.into_iter().for_each(|(time, key, timer)| one_by_one.set(time, key, timer));
+        assert_eq!(fired(&mut restored), ["1z0", "5a0", "5a1", "7b0"]);
+        assert_eq!(fired(&mut one_by_one), ["1z0", "5a0", "5a1", "7b0"]);
     }
 
     #[test]

@@ -113,10 +113,8 @@ impl<'a, V: View + ?Sized> States<'a, V> {
 
     /// The state of a key, at first the default; none if the key belongs to another worker.
     pub fn of(&mut self, key: &V::Key) -> Option<&mut V::State> {
-        let number = match self.slots.find(key) {
-            None if self.have(key) => self.slots.find_or_insert(key.clone()),
-            known => known,
-        };
+        let is_mine = self.is_mine;
+        let number = self.slots.find_or_insert_if(key, || is_mine(key));
         self.slots.get_mut(number?).map(|slot| &mut slot.state)
     }
 

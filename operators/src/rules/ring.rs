@@ -63,8 +63,12 @@ impl Ring {
 
     /// Restores events, in any order.
     pub(super) fn restore(&mut self, records: Vec<Record>) {
-        self.records.reserve_exact(records.len());
-        self.records.extend(records);
+        if self.records.is_empty() {
+            // In their own memory: nearly all that is restored comes at once.
+            self.records = records.into();
+        } else {
+            self.records.extend(records);
+        }
         self.records.make_contiguous().sort_by_key(|record| record.order);
     }
 
