@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
-use super::{AccountEvent, Event, FillEvent, OrderEvent, SelfTrade, TransactionPhase};
-use crate::value::{Amount, Money};
+use super::{AccountEvent, Event, FillEvent, OrderEvent, SelfTrade, Transaction, TransactionPhase};
+use crate::value::{AccountId, Amount, Money};
 
 impl Event {
     /// The event without the defaults that it gives explicitly; `None` if it gives none.
     pub(super) fn without_defaults(&self) -> Option<Self> {
         match self {
-            Self::Transaction(event) if event.phase == Some(TransactionPhase::Posted) => {
+            Self::Transaction(event) => {
+                let (is_posted, names_outside) = (event.phase == Some(TransactionPhase::Posted), event.names_the_outside());
+                if !is_posted && !names_outside {
+                    return None;
+                }
                 let mut event = Arc::clone(event);
-                Arc::make_mut(&mut event).phase = None;
+                let plain = Arc::make_mut(&mut event);
+                plain.phase = plain.phase.filter(|_| !is_posted);
+                plain.counterparty_account = plain.counterparty_account.filter(|_| !names_outside);
                 Some(Self::Transaction(event))
             }
             Self::Fill(FillEvent::Fill(event)) if event.fee == Some(Money::ZERO) => {
@@ -36,5 +42,15 @@ impl Event {
             }
             _ => None,
         }
+    }
+}
+
+impl Transaction {
+    /// Whether it gives the counterparty that it has if it gives none: the outside, in the currency of that side. What resolves a hold
+    /// or reverses a posting takes the counterparty from there, so it has no default of its own.
+    fn names_the_outside(&self) -> bool {
+        let outside = || AccountId::external(self.counter_currency.unwrap_or(self.currency));
+        let has_default = self.pending_id.is_none() && self.reverses.is_none();
+        has_default && self.counterparty_account.is_some_and(|account| account.is_contra() && account == outside())
     }
 }

@@ -335,9 +335,14 @@ fn a_default_written_out_is_the_same_content() -> TestResult {
     let order = r#"{"type":"new","order_id":"o1","account_id":"a1","symbol":"S","side":"buy","order_type":"market","time_in_force":"ioc","quantity":"10","ts":4"#;
     let fill = r#"{"type":"fill","fill_id":"f1","account_id":"a1","symbol":"S","side":"sell","quantity":"1","price":"2","ts":8"#;
     let transaction = r#"{"transaction_id":"t1","account_id":"a1","type":"payment","amount":"12.5","currency":"USD","ts":10"#;
+    let exchange = r#"{"transaction_id":"t1","account_id":"a1","type":"payment","amount":"12.5","currency":"USD","counter_amount":"11","counter_currency":"EUR","ts":10"#;
+    let hold = r#"{"transaction_id":"t1","account_id":"a1","type":"payment","phase":"pending","amount":"12.5","currency":"USD","ts":10"#;
     // Topic, event, a default, and another value in its place.
     for (topic, event, default, other) in [
         (Topic::Transactions, transaction, r#""phase":"posted""#, r#""phase":"pending""#),
+        (Topic::Transactions, transaction, r#""counterparty_account":"external:USD""#, r#""counterparty_account":"external:EUR""#),
+        (Topic::Transactions, exchange, r#""counterparty_account":"external:EUR""#, r#""counterparty_account":"external:USD""#),
+        (Topic::Transactions, hold, r#""counterparty_account":"external:USD""#, r#""counterparty_account":"b""#),
         (Topic::Fills, fill, r#""fee":"0.00""#, r#""fee":"0.01""#),
         (Topic::Orders, order, r#""post_only":false"#, r#""post_only":true"#),
         (Topic::Orders, order, r#""self_trade":"cancel_newest""#, r#""self_trade":"allow""#),
@@ -346,6 +351,18 @@ fn a_default_written_out_is_the_same_content() -> TestResult {
         let digest = |field: &str| decode(topic, &format!("{event}{field}}}")).map(|event| event.body_digest());
         assert_eq!(digest("")?, digest(&format!(",{default}"))?, "{default}");
         assert_ne!(digest("")?, digest(&format!(",{other}"))?, "{other}");
+    }
+    Ok(())
+}
+
+/// The counterparty that a capture or a reversal leaves out is that of its hold or original, which may be an account.
+#[test]
+fn the_outside_is_no_default_of_captures_and_reversals() -> TestResult {
+    for reference in [r#""pending_id":"h1""#, r#""phase":"void","pending_id":"h1""#, r#""reverses":"t0""#] {
+        let event =
+            format!(r#"{{"transaction_id":"t1","account_id":"a1","type":"payment","amount":"12.5","currency":"USD","ts":10,{reference}"#);
+        let digest = |field: &str| decode(Topic::Transactions, &format!("{event}{field}}}")).map(|event| event.body_digest());
+        assert_ne!(digest("")?, digest(r#","counterparty_account":"external:USD""#)?, "{reference}");
     }
     Ok(())
 }
