@@ -35,7 +35,7 @@ use super::enforcement::{Enforced, Everything, Funds, Gate};
 use super::legs::phase;
 use super::returns::{Early, Owned};
 use super::transactions::{
-    Adjustment, Captures, Circumstances, Consequences, Counted, Effect, Expired, Refusal, Request, Transactions, Turn,
+    Adjustment, Captures, Circumstances, Consequences, Counted, Effect, Expired, Looked, Refusal, Request, Transactions, Turn,
 };
 use super::waiting::{WaitingRoom, in_order};
 use super::watch::overdue;
@@ -343,13 +343,13 @@ impl View for Postings {
 
     fn restore(&self, saved: &SavedPostings, states: &mut States<'_, Self>) {
         if !self.enforces {
-            return restore_books(saved, self.hold_expiry, |account, restore| {
+            return restore_books(saved, self.looked(), |account, restore| {
                 states.of(&Some(account)).into_iter().for_each(|state| restore(&mut state.book));
             });
         }
         let Some(state) = states.of(&None) else { return };
         let all = state.all.get_or_insert_default();
-        restore_books(saved, self.hold_expiry, |account, restore| restore(all.books.entry(account).or_default()));
+        restore_books(saved, self.looked(), |account, restore| restore(all.books.entry(account).or_default()));
         saved.balances.iter().for_each(|row| all.funds.restore(row));
         let Books { books, debits, .. } = &mut **all;
         let counts = |account: &AccountId, id: &Id| books.get(account)?.transactions.counts(id).map(|counted| counted.amount);
@@ -373,11 +373,11 @@ impl View for Postings {
 }
 
 /// Restores the transactions of accounts. `with_book` calls its argument with the book of an account of this worker.
-fn restore_books(saved: &SavedPostings, hold_expiry: Option<Nanos>, mut with_book: impl FnMut(AccountId, &mut dyn FnMut(&mut Book))) {
+fn restore_books(saved: &SavedPostings, looked: Looked, mut with_book: impl FnMut(AccountId, &mut dyn FnMut(&mut Book))) {
     // Rows come by account, as they are stored: a book is looked up once.
     for rows in saved.posted_transactions.chunk_by(|one, next| one.account_id == next.account_id) {
         let Some(account) = rows.first().map(|row| row.account_id) else { continue };
-        with_book(account, &mut |book| book.transactions.restore(rows, hold_expiry.is_some()));
+        with_book(account, &mut |book| book.transactions.restore(rows, looked));
     }
     in_order(&saved.waiting_transactions).into_iter().for_each(|row| with_book(row.account_id, &mut |book| book.waiting.restore(row)));
 }
@@ -484,6 +484,10 @@ impl Postings {
         }
         consequences.pass_on(now.account, &book.transactions, &transaction.transaction_id, correction.as_deref(), out);
         Ok(Taken::Posted)
+    }
+
+    const fn looked(&self) -> Looked {
+        Looked { holds_by_age: self.hold_expiry.is_some(), captures_by_hold: self.captures.partial }
     }
 
     /// The times at which the oldest transactions are due.

@@ -302,6 +302,14 @@ impl Remembered {
         }
     }
 
+    /// The hold that it captures.
+    const fn captured_hold(&self) -> Option<&Id> {
+        match &self.kind {
+            Kind::Posting { origin, .. } => origin.hold(),
+            Kind::Hold(_) => None,
+        }
+    }
+
     /// Whether it can only be reversed from now on.
     const fn is_final(&self) -> bool {
         !matches!(self.kind, Kind::Hold(Held { is_resolved: false, .. }))
@@ -363,6 +371,15 @@ impl Sides {
     }
 }
 
+/// What is looked up among the transactions of an account besides their ids.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looked {
+    /// Open holds by effective time, if holds expire.
+    pub(super) holds_by_age: bool,
+    /// Captures by their holds, if a hold may have several.
+    pub(super) captures_by_hold: bool,
+}
+
 /// Transactions that later ones can refer to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transactions {
@@ -371,6 +388,8 @@ pub(super) struct Transactions {
     ages: Ages,
     /// If holds expire, their ids by effective time. Resolved ones are skipped when they would.
     holds: Ages,
+    /// Where [`Captures::partial`], the captures of each hold that are remembered.
+    captures: FxHashMap<Id, Vec<Id>>,
     /// Transactions that changed since rows were emitted, in their state at that time.
     touched: Vec<(Id, Option<Box<Remembered>>)>,
 }
@@ -400,7 +419,7 @@ impl Transactions {
     }
 
     /// Restores transactions, whose rows may come in any order.
-    pub(super) fn restore(&mut self, rows: &[PostedTransaction], expires: bool) {
+    pub(super) fn restore(&mut self, rows: &[PostedTransaction], Looked { holds_by_age, captures_by_hold }: Looked) {
         self.known.reserve(rows.len());
         let (mut ages, mut holds) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
@@ -408,8 +427,11 @@ impl Transactions {
             let age = (remembered.time, row.transaction_id.clone());
             if remembered.is_final() {
                 ages.push(age);
-            } else if expires {
+            } else if holds_by_age {
                 holds.push(age);
+            }
+            if captures_by_hold && let Some(hold) = &row.captures {
+                self.captures.entry(hold.clone()).or_default().push(row.transaction_id.clone());
             }
             self.known.insert(row.transaction_id.clone(), remembered);
         }
@@ -429,7 +451,9 @@ impl Transactions {
         while let Some(id) = self.ages.take_until(oldest) {
             if self.known.get(&id).is_some_and(|known| known.time <= oldest) {
                 self.touch(&id);
-                self.known.remove(&id);
+                if let Some(known) = self.known.remove(&id) {
+                    self.forget_capture(&id, &known);
+                }
                 is_forgotten(id);
             }
         }
@@ -462,6 +486,16 @@ impl Transactions {
     fn touch(&mut self, id: &Id) {
         if !self.touched.iter().any(|(touched, _)| touched == id) {
             self.touched.push((id.clone(), self.known.get(id).cloned()));
+        }
+    }
+
+    /// Removes a transaction from the captures of its hold, if it is one.
+    fn forget_capture(&mut self, id: &Id, known: &Remembered) {
+        let Some(hold) = known.captured_hold() else { return };
+        let Some(captures) = self.captures.get_mut(hold) else { return };
+        captures.retain(|capture| capture != id);
+        if captures.is_empty() {
+            self.captures.remove(hold);
         }
     }
 
@@ -614,6 +648,9 @@ impl Transactions {
             self.close_hold(hold, known, Held { captured, ..held }, now.time);
         }
         self.move_sides(transaction, &sides, now.time);
+        if now.captures.partial {
+            self.captures.entry(hold.clone()).or_default().push(transaction.transaction_id.clone());
+        }
         Ok(Consequences { turns, adjusted, remains: self.remains_unlike(before), ..Consequences::of(effects) })
     }
 
@@ -654,11 +691,8 @@ impl Transactions {
         let known = self.known.get(hold).filter(|known| known.is_final())?;
         let Kind::Hold(_) = known.kind else { return None };
         let (mut captured, mut counts) = (Money::ZERO, Money::ZERO);
-        for capture in self.known.values() {
-            let Kind::Posting { left, origin: Origin::Hold(of) } = &capture.kind else { continue };
-            if of != hold {
-                continue;
-            }
+        for capture in self.captures.get(hold)?.iter().filter_map(|id| self.known.get(id)) {
+            let Kind::Posting { left, .. } = &capture.kind else { continue };
             captured = captured.checked_add(capture.amount.magnitude())?;
             if !left.amount.is_zero() {
                 counts = counts.checked_add(capture.amount.magnitude())?;

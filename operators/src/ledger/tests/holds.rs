@@ -1,7 +1,7 @@
 //! Holds that expire, and holds that are captured in parts.
 
-use headwater_schemas::Tick;
 use headwater_schemas::events::TransactionPhase;
+use headwater_schemas::{Amount, Tick};
 
 use super::*;
 
@@ -121,6 +121,25 @@ fn a_hold_counts_as_what_its_captures_posted() {
     ];
     for (name, records, expected) in cases {
         assert_eq!(learned(view, records), *expected, "{name}");
+    }
+}
+
+/// A capture of the same account that is no capture of the hold does not count, and those of the hold are known after a restart.
+#[test]
+fn a_restored_hold_counts_as_its_own_captures_after_a_restart() {
+    let other = r#""transaction_id":"g","type":"payment","amount":"7","phase":"pending""#;
+    let of_other = r#""transaction_id":"x","type":"payment","amount":"7","pending_id":"g""#;
+    let reversal = |id: &str, of: &str| format!(r#""transaction_id":"{id}","type":"payment","amount":"20","reverses":"{of}""#);
+    let records = [HOLD, other, of_other, &capture("c", "20"), &reversal("r", "c"), VOID, &reversal("w", "r")];
+    let view = Postings { captures: Captures { over: false, partial: true }, ..POSTINGS };
+    let inputs = to_postings(view, &events(&records));
+    let adjusted = |cut: usize| {
+        let derived = run_with_restart(view, inputs.clone(), cut).derived.into_iter();
+        let amounts = derived.filter_map(|event| if let LedgerEvent::Adjusted(it) = event.event { Some(it.amount) } else { None });
+        amounts.collect::<Vec<_>>()
+    };
+    for cut in 0..inputs.len() {
+        assert_eq!(adjusted(cut), [Amount::whole(20)], "cut at {cut}");
     }
 }
 
