@@ -145,7 +145,7 @@ fn tell(texts: &[&str], cut: Option<usize>) -> Told {
     let posted = run(postings, events(transactions).collect());
 
     let spent = posted.derived.into_iter().filter_map(|Placed { place, event }| match event {
-        LedgerEvent::Accepted(Accepted { record, transaction }) if is_purchase(&transaction) => {
+        LedgerEvent::Accepted(Accepted { record, transaction, .. }) if is_purchase(&transaction) => {
             Some(Placed { place: record, event: AccountPurchase::Accepted(transaction) })
         }
         LedgerEvent::Remains(remains) => Some(Placed { place, event: AccountPurchase::Remains(remains) }),

@@ -79,6 +79,8 @@ pub struct TakenBack {
     pub currency: Currency,
     /// The transaction.
     pub transaction_id: Id,
+    /// The hold that it captures.
+    pub captures: Option<Id>,
     /// Whether something of it counts again.
     pub is_restored: bool,
     /// The transaction that caused this.
@@ -92,6 +94,8 @@ pub struct Accepted {
     pub record: Place,
     /// The transaction.
     pub transaction: Arc<Transaction>,
+    /// What the account on the other side gives or gets, if it is an exchange: of a capture that leaves it out, its hold's.
+    pub counter: Option<CounterAmount>,
 }
 
 /// A hold whose captures posted another amount than was held.
@@ -480,7 +484,8 @@ impl Postings {
         by_balance(postings).into_iter().for_each(|posting| out.derive(LedgerEvent::Posting(posting)));
         if !matches!(request, Request::Release(_)) {
             let record = Place { time: now.time, ..place };
-            out.derive(LedgerEvent::Accepted(Accepted { record, transaction: Arc::clone(transaction) }));
+            let counter = book.transactions.counter(&transaction.transaction_id);
+            out.derive(LedgerEvent::Accepted(Accepted { record, transaction: Arc::clone(transaction), counter }));
         }
         consequences.pass_on(now.account, &book.transactions, &transaction.transaction_id, correction.as_deref(), out);
         Ok(Taken::Posted)
@@ -618,7 +623,8 @@ impl Turn {
             Self::Restored(id) => (id, true),
         };
         let (counterparty, currency) = transactions.terms(&transaction_id)?;
-        Some(TakenBack { account_id: *account, counterparty, currency, transaction_id, is_restored, correction })
+        let captures = transactions.captured_hold(&transaction_id).cloned();
+        Some(TakenBack { account_id: *account, counterparty, currency, transaction_id, captures, is_restored, correction })
     }
 }
 

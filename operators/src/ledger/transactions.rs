@@ -408,6 +408,16 @@ impl Transactions {
         self.known.get(id).map(|known| (known.counterparty, known.currency))
     }
 
+    /// What the account on the other side of a transaction gives or gets, if it is an exchange.
+    pub(super) fn counter(&self, id: &Id) -> Option<CounterAmount> {
+        self.known.get(id)?.exchange.map(Exchanged::counter_amount)
+    }
+
+    /// The hold that a transaction captures.
+    pub(super) fn captured_hold(&self, id: &Id) -> Option<&Id> {
+        self.known.get(id)?.captured_hold()
+    }
+
     /// The time at which the first one is to be forgotten.
     pub(super) fn next_end(&self, horizon: Nanos) -> Option<EffectiveTime> {
         self.ages.next_end(horizon)

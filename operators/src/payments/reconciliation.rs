@@ -1,17 +1,20 @@
 //! Whether the ledger agrees with a payment.
 //!
 //! The ledger's transaction of a payment is the posted debit that carries the payment's id: as its own `transaction_id`, or as
-//! `pending_id` if it captures the hold of that id. It must have the payment's account, currency and amount. Once it is reversed in
-//! full it is missing, unless the payment is refunded in full. Partial refunds are not compared with partial reversals.
+//! `pending_id` if it captures the hold of that id; a hold may be captured in parts. It must have the payment's account, currency and
+//! amount; of an exchange, either side may. Once it is reversed in full it is missing, unless the payment is refunded in full. Of
+//! several captures those that were reversed in full do not count, unless refunds cover them. Partial refunds are not compared with
+//! partial reversals.
 
 use headwater_schemas::events::{PaymentStatus, Transaction, TransactionPhase};
 use headwater_schemas::tables::Reconciliation;
-use headwater_schemas::{AccountId, Amount, Correction, Currency, EffectiveTime, Id, Placed, Topic};
+use headwater_schemas::{AccountId, Amount, Correction, Currency, Id, Placed, Topic};
 use serde::{Deserialize, Serialize};
 
+use super::postings::Postings;
 use super::stage::Stage;
 use crate::ledger::legs::{is_debit, phase};
-use crate::ledger::{Accepted, LedgerEvent};
+use crate::ledger::{Accepted, CounterAmount, LedgerEvent};
 
 /// An event of a payment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +27,8 @@ pub enum PaymentEvent {
     TakenBack {
         /// The id by which a payment would name it.
         payment_id: Id,
+        /// The transaction.
+        transaction_id: Id,
         /// Whether it was restored.
         is_restored: bool,
         /// The transaction that caused this.
@@ -44,19 +49,10 @@ pub struct LedgerDebit {
     pub amount: Amount,
     /// The currency of the amount.
     pub currency: Currency,
+    /// What the account on the other side gets, if it is an exchange.
+    pub counter: Option<CounterAmount>,
     /// The correction that it is, if it is late.
     pub correction: Option<Correction>,
-}
-
-/// The debit of a payment, as it is remembered. Times are effective times.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Posting {
-    pub(super) transaction_id: Id,
-    pub(super) account_id: AccountId,
-    pub(super) amount: Amount,
-    pub(super) currency: Currency,
-    pub(super) time: EffectiveTime,
-    pub(super) taken_back: Option<EffectiveTime>,
 }
 
 impl PaymentEvent {
@@ -76,11 +72,14 @@ impl PaymentEvent {
                 debits(&accepted).map(|debit| Placed { place, event: Self::Posted(Box::new(debit)) }).collect()
             }
             LedgerEvent::TakenBack(taken) => {
-                let correction = Box::new(taken.correction.clone());
-                vec![Placed {
-                    place,
-                    event: Self::TakenBack { payment_id: taken.transaction_id.clone(), is_restored: taken.is_restored, correction },
-                }]
+                let of_payment = |payment_id: &Id| Self::TakenBack {
+                    payment_id: payment_id.clone(),
+                    transaction_id: taken.transaction_id.clone(),
+                    is_restored: taken.is_restored,
+                    correction: Box::new(taken.correction.clone()),
+                };
+                let ids = std::iter::once(&taken.transaction_id).chain(&taken.captures);
+                ids.map(|id| Placed { place, event: of_payment(id) }).collect()
             }
             LedgerEvent::Posting(_) | LedgerEvent::Adjusted(_) | LedgerEvent::Remains(_) => Vec::new(),
         }
@@ -88,7 +87,7 @@ impl PaymentEvent {
 }
 
 /// The debit of an accepted transaction, under each id by which a payment could name it.
-fn debits(Accepted { record, transaction }: &Accepted) -> impl Iterator<Item = LedgerDebit> {
+fn debits(Accepted { record, transaction, counter }: &Accepted) -> impl Iterator<Item = LedgerDebit> {
     let Transaction { transaction_id, account_id, amount, currency, pending_id, .. } = transaction.as_ref();
     let is_posted = phase(transaction) == TransactionPhase::Posted && transaction.reverses.is_none();
     let late = |lateness| Correction::Late { topic: Topic::Transactions, id: transaction_id.clone(), lateness };
@@ -100,26 +99,28 @@ fn debits(Accepted { record, transaction }: &Accepted) -> impl Iterator<Item = L
         account_id: *account_id,
         amount: *amount,
         currency: *currency,
+        counter: *counter,
         correction: correction.clone(),
     })
 }
 
 /// Whether the ledger agrees with a payment; `None` if there is nothing to compare.
-pub(super) fn reconciled(stage: &Stage, currency: Currency, posting: Option<&Posting>) -> Option<Reconciliation> {
+pub(super) fn reconciled(stage: &Stage, currency: Currency, postings: &Postings) -> Option<Reconciliation> {
     let account_id = stage.account_id?;
-    let standing = posting.filter(|posting| posting.taken_back.is_none());
-    match (stage.status?, posting, standing) {
-        (PaymentStatus::Pending | PaymentStatus::Processing, ..) | (PaymentStatus::Failed | PaymentStatus::Cancelled, _, None) => None,
-        (PaymentStatus::Failed | PaymentStatus::Cancelled, _, Some(_)) => Some(Reconciliation::Different),
-        (PaymentStatus::Completed | PaymentStatus::Refunded, Some(posting), None) if stage.refunded == stage.amount => {
-            Some(agreement(stage, account_id, currency, posting))
-        }
-        (PaymentStatus::Completed | PaymentStatus::Refunded, _, None) => Some(Reconciliation::Missing),
-        (PaymentStatus::Completed | PaymentStatus::Refunded, _, Some(posting)) => Some(agreement(stage, account_id, currency, posting)),
+    let is_refunded = stage.refunded == stage.amount && !postings.is_empty();
+    match (stage.status?, postings.stand()) {
+        (PaymentStatus::Pending | PaymentStatus::Processing, _) | (PaymentStatus::Failed | PaymentStatus::Cancelled, false) => None,
+        (PaymentStatus::Failed | PaymentStatus::Cancelled, true) => Some(Reconciliation::Different),
+        (PaymentStatus::Completed | PaymentStatus::Refunded, false) if !is_refunded => Some(Reconciliation::Missing),
+        (PaymentStatus::Completed | PaymentStatus::Refunded, _) => Some(agreement(stage, account_id, currency, postings)),
     }
 }
 
-fn agreement(stage: &Stage, account_id: AccountId, currency: Currency, posting: &Posting) -> Reconciliation {
-    let is_same = (posting.account_id, posting.currency, posting.amount) == (account_id, currency, stage.amount);
-    if is_same { Reconciliation::Matched } else { Reconciliation::Different }
+fn agreement(stage: &Stage, account_id: AccountId, currency: Currency, postings: &Postings) -> Reconciliation {
+    let sums = postings.sums(account_id, currency).filter(|sums| {
+        // A refund may be what a reversal is about: then both count, or none of them.
+        let is_covered = sums.posted == stage.amount && sums.taken_back <= stage.refunded;
+        is_covered || sums.standing() == Some(stage.amount)
+    });
+    if sums.is_some() { Reconciliation::Matched } else { Reconciliation::Different }
 }

@@ -4,7 +4,7 @@ use headwater_schemas::events::Event;
 use headwater_schemas::tables::{PaymentPosting, PaymentStepTaken};
 use headwater_schemas::{EventTime, Id, Place, Placed, Text, Topic};
 
-use super::reconciliation::Posting;
+use super::postings::Posting;
 use super::stage::Step;
 
 /// The row of a status.

@@ -9,7 +9,7 @@ use headwater_schemas::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::ledger::{Accepted, LedgerEvent, TakenBack};
+use crate::ledger::{Accepted, CounterAmount, LedgerEvent, TakenBack};
 use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
 
 const VIEW: Payments = Payments { stuck_after: Nanos::new(900), horizon: Nanos::new(10_000), refund_horizon: Nanos::new(50_000) };
@@ -27,14 +27,20 @@ enum What {
     WithoutAccount(PaymentStatus),
     /// The ledger accepts a transaction: id, account, amount, the hold that it captures.
     Ledger(&'static str, &'static str, i64, Option<&'static str>),
+    /// The ledger accepts transaction `p` of account `a`, an exchange: the amount in euros, and that of the other side in dollars.
+    Exchange(i64, i64),
     /// The ledger takes a transaction back.
     TakenBack(&'static str),
+    /// The ledger takes back a capture of a hold.
+    CaptureTakenBack(&'static str, &'static str),
+    /// The ledger restores a capture of a hold.
+    CaptureRestored(&'static str, &'static str),
     /// The ledger restores a transaction.
     Restored(&'static str),
     /// Nothing but that time passes.
     Clock,
 }
-use What::{Clock, Ledger, Refund, Restored, Status, Stranger, WithoutAccount};
+use What::{CaptureRestored, CaptureTakenBack, Clock, Exchange, Ledger, Refund, Restored, Status, Stranger, WithoutAccount};
 
 /// Effective time, own time, and what happens.
 type Record = (u64, i64, What);
@@ -83,15 +89,18 @@ fn transaction(id: &str, account: &str, amount: i64, hold: Option<&str>, ts: i64
     }
 }
 
-fn taken_back(id: &str, is_restored: bool) -> LedgerEvent {
+fn taken_back(id: &str, hold: Option<&str>, is_restored: bool) -> LedgerEvent {
     let (account_id, transaction_id) = (AccountId::derived("a"), Id::derived(id));
     let correction = Correction::Reversal { transaction_id: Id::derived("r"), original: transaction_id.clone() };
     let (counterparty, currency) = (account_id, Currency::derived("USD"));
-    LedgerEvent::TakenBack(Arc::new(TakenBack { account_id, counterparty, currency, transaction_id, is_restored, correction }))
+    let captures = hold.map(Id::derived);
+    LedgerEvent::TakenBack(Arc::new(TakenBack { account_id, counterparty, currency, transaction_id, captures, is_restored, correction }))
 }
 
 fn accepted(place: Place, transaction: Transaction) -> LedgerEvent {
-    LedgerEvent::Accepted(Accepted { record: place, transaction: Arc::new(transaction) })
+    let counter = transaction.counter_amount.zip(transaction.counter_currency);
+    let counter = counter.map(|(amount, currency)| CounterAmount { amount, currency });
+    LedgerEvent::Accepted(Accepted { record: place, transaction: Arc::new(transaction), counter })
 }
 
 fn happenings(records: &[Record]) -> Happenings<Payments> {
@@ -111,8 +120,17 @@ fn happenings(records: &[Record]) -> Happenings<Payments> {
                 let event = accepted(place, transaction(id, account, *amount, *hold, *ts));
                 PaymentEvent::of_ledger(Placed { place, event })
             }
-            What::TakenBack(id) => PaymentEvent::of_ledger(Placed { place, event: taken_back(id, false) }),
-            Restored(id) => PaymentEvent::of_ledger(Placed { place, event: taken_back(id, true) }),
+            Exchange(amount, counter) => {
+                let mut exchange = transaction("p", "a", *amount, None, *ts);
+                exchange.currency = Currency::derived("EUR");
+                exchange.counter_amount = Some(Amount::whole(*counter));
+                exchange.counter_currency = Some(Currency::derived("USD"));
+                PaymentEvent::of_ledger(Placed { place, event: accepted(place, exchange) })
+            }
+            What::TakenBack(id) => PaymentEvent::of_ledger(Placed { place, event: taken_back(id, None, false) }),
+            Restored(id) => PaymentEvent::of_ledger(Placed { place, event: taken_back(id, None, true) }),
+            CaptureTakenBack(id, hold) => PaymentEvent::of_ledger(Placed { place, event: taken_back(id, Some(hold), false) }),
+            CaptureRestored(id, hold) => PaymentEvent::of_ledger(Placed { place, event: taken_back(id, Some(hold), true) }),
             Clock => status(payment("z", PaymentStatus::Failed, 1, *ts)),
         }
     };
@@ -419,6 +437,143 @@ fn the_ledger_agrees_with_what_was_paid() {
     ]);
 }
 
+/// docs/transfers-and-payments.md: either side of an exchange may be what the payment is about.
+#[test]
+fn a_payment_agrees_with_either_side_of_an_exchange() {
+    let paid = || at(10, Status(Completed, 100));
+    check(vec![
+        (
+            "the other side is what was paid",
+            vec![paid(), at(20, Exchange(92, 100)), at(1_000, Clock)],
+            "completed 100 0 matched",
+            vec![],
+            vec![],
+        ),
+        ("which may come first", vec![at(5, Exchange(92, 100)), paid(), at(1_000, Clock)], "completed 100 0 matched", vec![], vec![]),
+        (
+            "another amount on the other side",
+            vec![paid(), at(20, Exchange(100, 92)), at(1_000, Clock)],
+            "completed 100 0 different",
+            vec!["910 unreconciled raised high"],
+            vec![],
+        ),
+        (
+            "taken back as a whole",
+            vec![paid(), at(20, Exchange(92, 100)), at(500, What::TakenBack("p")), at(1_500, Restored("p"))],
+            "completed 100 0 matched",
+            vec!["1400 unreconciled raised high", "1500 unreconciled cleared high"],
+            vec![],
+        ),
+    ]);
+    let different = run(VIEW, happenings(&[paid(), at(20, Exchange(100, 92)), at(1_000, Clock)]));
+    let messages: Vec<_> = rows_of(&different.tables.alerts).iter().map(|alert| alert.message.to_string()).collect();
+    let expected = "payment p of 100 USD by customer c is completed, and the ledger has posted 92 USD on account a by transaction p";
+    assert_eq!(messages, [expected], "the side in the payment's currency");
+}
+
+/// docs/transfers-and-payments.md: of several captures those that were reversed in full do not count, unless refunds cover them.
+#[test]
+fn a_capture_that_was_reversed_counts_no_more() {
+    let captured = |hold_at: u64, id: &'static str, amount: i64| at(hold_at, Ledger(id, "a", amount, Some("p")));
+    check(vec![
+        (
+            "several captures add up",
+            vec![at(10, Status(Completed, 100)), captured(20, "c1", 60), captured(30, "c2", 40), at(1_000, Clock)],
+            "completed 100 0 matched",
+            vec![],
+            vec![],
+        ),
+        (
+            "one is reversed, and the payment was for the other",
+            vec![
+                at(10, Status(Completed, 40)),
+                captured(20, "c1", 60),
+                at(25, CaptureTakenBack("c1", "p")),
+                captured(30, "c2", 40),
+                at(1_000, Clock),
+            ],
+            "completed 40 0 matched",
+            vec![],
+            vec![],
+        ),
+        (
+            "one is reversed, and the payment was for both",
+            vec![
+                at(10, Status(Completed, 100)),
+                captured(20, "c1", 60),
+                captured(30, "c2", 40),
+                at(500, CaptureTakenBack("c1", "p")),
+                at(1_401, Clock),
+            ],
+            "completed 100 0 different",
+            vec!["1400 unreconciled raised high"],
+            vec![],
+        ),
+        (
+            "until it is restored",
+            vec![
+                at(10, Status(Completed, 100)),
+                captured(20, "c1", 60),
+                captured(30, "c2", 40),
+                at(500, CaptureTakenBack("c1", "p")),
+                at(1_500, CaptureRestored("c1", "p")),
+            ],
+            "completed 100 0 matched",
+            vec!["1400 unreconciled raised high", "1500 unreconciled cleared high"],
+            vec![],
+        ),
+        (
+            "a refund covers it",
+            vec![
+                at(10, Status(Completed, 100)),
+                captured(20, "c1", 60),
+                captured(30, "c2", 40),
+                at(500, CaptureTakenBack("c1", "p")),
+                at(510, Refund("k", 60)),
+                at(2_000, Clock),
+            ],
+            "refunded 100 60 matched",
+            vec![],
+            vec![],
+        ),
+        (
+            "a smaller refund does not",
+            vec![
+                at(10, Status(Completed, 100)),
+                captured(20, "c1", 60),
+                captured(30, "c2", 40),
+                at(500, CaptureTakenBack("c1", "p")),
+                at(510, Refund("k", 59)),
+                at(1_401, Clock),
+            ],
+            "refunded 100 59 different",
+            vec!["1400 unreconciled raised high"],
+            vec![],
+        ),
+        (
+            "all are reversed",
+            vec![
+                at(10, Status(Completed, 100)),
+                captured(20, "c1", 60),
+                captured(30, "c2", 40),
+                at(500, CaptureTakenBack("c1", "p")),
+                at(600, CaptureTakenBack("c2", "p")),
+                at(1_501, Clock),
+            ],
+            "completed 100 0 missing",
+            vec!["1500 unreconciled raised high"],
+            vec![],
+        ),
+        (
+            "a capture of nothing, which releases the hold, is no payment",
+            vec![at(10, Status(Cancelled, 100)), captured(20, "c1", 0), at(21, What::TakenBack("p")), at(1_000, Clock)],
+            "cancelled 100 0 -",
+            vec![],
+            vec![],
+        ),
+    ]);
+}
+
 #[test]
 fn only_posted_debits_can_be_those_of_payments() {
     let place = Place::of_record(EffectiveTime::new(1), Topic::Transactions, 0, Offset::ZERO);
@@ -452,7 +607,7 @@ proptest! {
 
     #[test]
     fn a_restart_anywhere_changes_nothing(
-        steps in proptest::collection::vec((0..700_u64, 0..3_000_i64, 0..12_usize, 1..4_i64), 1..25),
+        steps in proptest::collection::vec((0..700_u64, 0..3_000_i64, 0..16_usize, 1..4_i64), 1..25),
         cut in 0..25_usize,
     ) {
         let mut time = 10_000;
@@ -465,7 +620,11 @@ proptest! {
                 8 => Ledger("p", "a", amount, None),
                 9 => Ledger("t", "a", amount, Some("p")),
                 10 => What::TakenBack("p"),
-                _ => Restored("p"),
+                11 => Restored("p"),
+                12 => Ledger("u", "a", amount, Some("p")),
+                13 => CaptureTakenBack("t", "p"),
+                14 => CaptureRestored("t", "p"),
+                _ => Exchange(amount, 4 - amount),
             };
             (time, i64::try_from(time).unwrap_or(0) - age, what)
         };

@@ -9,7 +9,8 @@ use headwater_schemas::tables::{
 use headwater_schemas::{Correction, Currency, EffectiveTime, Id, Nanos, Place, Placed, Topic};
 use serde::{Deserialize, Serialize};
 
-use super::reconciliation::{LedgerDebit, PaymentEvent, Posting, reconciled};
+use super::postings::Postings;
+use super::reconciliation::{PaymentEvent, reconciled};
 use super::saved::{posting_of, posting_row, row_of, step_of};
 use super::stage::{Stage, Step};
 use crate::admission::dead_letter;
@@ -45,11 +46,11 @@ pub struct PaymentHistory {
     emitted: Option<Box<Remembered>>,
 }
 
-/// A payment: its statuses in the order of arrival, the ledger's debit, and its alerts.
+/// A payment: its statuses in the order of arrival, the ledger's debits, and its alerts.
 #[derive(Clone, Debug, Default)]
 struct Remembered {
     steps: Vec<Placed<Step>>,
-    posting: Option<Posting>,
+    postings: Postings,
     alerts: StepAlerts,
 }
 
@@ -107,8 +108,8 @@ impl View for Payments {
         let Some(emitted) = state.emitted.take() else { return };
         let (before, now) = (emitted.as_ref(), &state.now);
         replace_rows(&tables.payment_steps, at, before.step_rows(id), now.step_rows(id));
-        let posting = |payment: &Remembered| payment.posting.as_ref().map(|posting| posting_row(id, posting));
-        tables.payment_postings.replace(at, posting(before), posting(now));
+        let postings = |payment: &Remembered| payment.postings.iter().map(|posting| posting_row(id, posting)).collect();
+        replace_rows(&tables.payment_postings, at, postings(before), postings(now));
         replace_rows(&tables.step_alerts, at, before.alerts.saved(subject(id)), now.alerts.saved(subject(id)));
         // The payment stays in these tables once it is forgotten.
         update_rows(&tables.payments_state, at, before.progress(id).as_slice(), now.progress(id));
@@ -116,7 +117,7 @@ impl View for Payments {
     }
 
     fn is_forgettable(&self, state: &PaymentHistory) -> bool {
-        state.now.steps.is_empty() && state.now.posting.is_none()
+        state.now.steps.is_empty() && state.now.postings.is_empty()
     }
 
     fn restore(&self, saved: &SavedPayments, states: &mut States<'_, Self>) {
@@ -124,7 +125,7 @@ impl View for Payments {
             states.of(&row.payment_id).into_iter().for_each(|payment| payment.now.steps.push(step_of(row)));
         }
         for row in saved.payment_postings.iter() {
-            states.of(&row.payment_id).into_iter().for_each(|payment| payment.now.posting = Some(posting_of(row)));
+            states.of(&row.payment_id).into_iter().for_each(|payment| payment.now.postings.restore(posting_of(row)));
         }
         for row in saved.step_alerts.iter().filter(|row| row.kind == AlertKind::Payment) {
             states.of(&row.subject).into_iter().for_each(|payment| payment.now.alerts.restore(row));
@@ -160,8 +161,10 @@ impl Payments {
                 first.into_iter().for_each(|payment| out.derive(FirstStatus { record: place, payment }));
                 correction
             }
-            PaymentEvent::Posted(debit) => payment.take_debit(*debit, place.time),
-            PaymentEvent::TakenBack { is_restored, correction, .. } => payment.take_back(is_restored, place.time).then_some(*correction),
+            PaymentEvent::Posted(debit) => payment.postings.take(*debit, place.time),
+            PaymentEvent::TakenBack { transaction_id, is_restored, correction, .. } => {
+                payment.postings.take_back(id, &transaction_id, is_restored, place.time).then_some(*correction)
+            }
         };
         correction.into_iter().for_each(|correction| out.correct(correction));
         let now = self.findings(id, payment, place.time);
@@ -175,7 +178,9 @@ impl Payments {
         payment.alerts.follow(&findings, &findings, place.event_time());
         let is_over = |time: EffectiveTime| time.saturating_add(self.horizon) <= place.time;
         if payment.course().reached.status.is_none() {
-            payment.posting.take_if(|posting| is_over(posting.time));
+            if payment.postings.latest().is_some_and(is_over) {
+                payment.postings = Postings::default();
+            }
             let unknown: Vec<_> = payment.steps.extract_if(.., |step| is_over(step.place.time)).collect();
             unknown.into_iter().filter_map(|step| unknown_reference(step, place.time)).for_each(|letter| out.refuse(letter));
         } else if self.forgotten_at(payment).is_some_and(|time| time <= place.time) {
@@ -187,7 +192,7 @@ impl Payments {
     fn due(&self, payment: &Remembered) -> Option<EffectiveTime> {
         if payment.course().reached.status.is_none() {
             let waiting = payment.steps.iter().map(|step| step.place.time);
-            let times = waiting.chain(payment.posting.as_ref().map(|posting| posting.time));
+            let times = waiting.chain(payment.postings.latest());
             return times.min().map(|time| time.saturating_add(self.horizon));
         }
         let awaited = payment.awaited_since().filter(|(rule, _)| !payment.alerts.stands(*rule));
@@ -254,27 +259,8 @@ impl Remembered {
         })
     }
 
-    /// Takes a debit of the ledger. Returns the correction that it is.
-    fn take_debit(&mut self, debit: LedgerDebit, time: EffectiveTime) -> Option<Correction> {
-        let LedgerDebit { payment_id, transaction_id, account_id, amount, currency, correction } = debit;
-        // A hold that is captured in parts is posted by all of them.
-        let is_part = payment_id != transaction_id;
-        let is_of_same = |posting: &&Posting| (posting.account_id, posting.currency) == (account_id, currency);
-        let posted = self.posting.as_ref().filter(|posting| is_part && posting.taken_back.is_none()).filter(is_of_same);
-        let amount = posted.and_then(|posting| posting.amount.checked_add(amount)).unwrap_or(amount);
-        self.posting = Some(Posting { transaction_id, account_id, amount, currency, time, taken_back: None });
-        correction
-    }
-
-    /// Notes that the debit was taken back, or restored. Returns whether there is one.
-    fn take_back(&mut self, is_restored: bool, time: EffectiveTime) -> bool {
-        let Some(posting) = &mut self.posting else { return false };
-        posting.taken_back = (!is_restored).then_some(time);
-        true
-    }
-
     fn ledger(&self) -> Option<Reconciliation> {
-        reconciled(&self.course().reached, self.currency()?, self.posting.as_ref())
+        reconciled(&self.course().reached, self.currency()?, &self.postings)
     }
 
     fn currency(&self) -> Option<Currency> {
@@ -289,10 +275,9 @@ impl Remembered {
         }
         let differs = |ledger: &Reconciliation| *ledger != Reconciliation::Matched;
         self.ledger().filter(differs)?;
-        let taken_back = self.posting.as_ref().and_then(|posting| posting.taken_back);
         // What was not paid differs only once it is posted.
-        let posted = self.posting.as_ref().map(|posting| posting.time).filter(|_| !course.reached.is_paid());
-        Some((StepRule::Unreconciled, course.outcome_at().max(taken_back).max(posted)?))
+        let changed = if course.reached.is_paid() { self.postings.taken_back() } else { self.postings.stand_since() };
+        Some((StepRule::Unreconciled, course.outcome_at().max(changed)?))
     }
 
     /// The findings, of which one may be overdue. Nothing is found before the payment is known.
@@ -304,8 +289,9 @@ impl Remembered {
         let finding = |rule, severity, what: String| Finding { rule, severity, message: format!("{payment} {what}"), evidence: Vec::new() };
         let overdue = overdue.map(|rule| match rule {
             StepRule::Unreconciled => {
-                let evidence = self.posting.iter().map(|posting| posting.transaction_id.clone()).filter(|other| other != id).collect();
-                Finding { evidence, ..finding(rule, Severity::High, format!("is {status}, and {}", self.difference())) }
+                let difference = self.postings.described(currency);
+                let evidence = self.postings.transactions().into_iter().filter(|other| other != id).collect();
+                Finding { evidence, ..finding(rule, Severity::High, format!("is {status}, and {difference}")) }
             }
             _ => finding(rule, Severity::Medium, format!("is {status}, and has no outcome")),
         });
@@ -317,17 +303,6 @@ impl Remembered {
         let out_of_order = (!illegal.is_empty())
             .then(|| finding(StepRule::OutOfOrder, Severity::Medium, format!("has statuses that were not legal: {}", illegal.join(", "))));
         overdue.into_iter().chain(out_of_order).collect()
-    }
-
-    /// How the ledger differs.
-    fn difference(&self) -> String {
-        match &self.posting {
-            None => "the ledger has posted no debit with its id".to_owned(),
-            Some(posting) if posting.taken_back.is_some() => format!("the ledger has taken back transaction {}", posting.transaction_id),
-            Some(Posting { transaction_id, amount, currency, account_id, .. }) => {
-                format!("the ledger has posted {amount} {currency} on account {account_id} by transaction {transaction_id}")
-            }
-        }
     }
 
     fn alert_rows(&self, id: &Id) -> Vec<Alert> {

@@ -143,7 +143,15 @@ mod tests {
         let correction = Correction::Reversal { transaction_id: Id::derived("r"), original: Id::derived("t") };
         let (account_id, currency) = (AccountId::derived("a"), Currency::derived("USD"));
         let (counterparty, transaction_id) = (AccountId::external(currency), Id::derived("t"));
-        Happened::TakenBack(Arc::new(TakenBack { account_id, counterparty, currency, transaction_id, is_restored: false, correction }))
+        Happened::TakenBack(Arc::new(TakenBack {
+            account_id,
+            counterparty,
+            currency,
+            transaction_id,
+            captures: None,
+            is_restored: false,
+            correction,
+        }))
     }
 
     fn captured() -> Happened {

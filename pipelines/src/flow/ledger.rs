@@ -57,14 +57,14 @@ pub(super) fn postings<'scope>(
     });
     let settled = reports.clone().flat_map(PaymentEvent::of_ledger);
     let spent = reports.clone().flat_map(|Placed { place, event }| match event {
-        LedgerEvent::Accepted(Accepted { record, transaction }) if is_purchase(&transaction) => {
+        LedgerEvent::Accepted(Accepted { record, transaction, .. }) if is_purchase(&transaction) => {
             Some(Placed { place: record, event: AccountPurchase::Accepted(transaction) })
         }
         LedgerEvent::Remains(remains) => Some(Placed { place, event: AccountPurchase::Remains(remains) }),
         _ => None,
     });
     let happened = reports.flat_map(|Placed { place, event }| match event {
-        LedgerEvent::Accepted(Accepted { record, transaction }) => {
+        LedgerEvent::Accepted(Accepted { record, transaction, .. }) => {
             Some(Placed { place: record, event: Happened::Transaction(transaction) })
         }
         LedgerEvent::TakenBack(taken) => Some(Placed { place, event: Happened::TakenBack(taken) }),

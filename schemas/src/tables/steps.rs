@@ -118,8 +118,9 @@ tables! {
         ts: EventTime,
     }
 
-    /// A posted transaction of the ledger that is, or may become, that of a payment. State of the payments.
-    Checkpoint PaymentPosting = "payment_postings" by (payment_id) {
+    /// A posted transaction of the ledger that is, or may become, that of a payment: an exchange has a row for each of its currencies.
+    /// State of the payments.
+    Checkpoint PaymentPosting = "payment_postings" by (payment_id, transaction_id, currency) {
         /// The id by which a payment would name it: its own, or that of the hold that it captures.
         payment_id: Id,
         /// The transaction.

@@ -53,6 +53,7 @@ impl What<'_> {
                 counterparty,
                 currency,
                 transaction_id: Id::derived(id),
+                captures: None,
                 is_restored,
                 correction,
             })))

@@ -204,7 +204,7 @@ fn through_the_ledger(case: &Case, transactions: Vec<Placed<Arc<Transaction>>>) 
     let derived = run(ledger, reference(case).chain(events).collect()).derived;
     let happened = derived.into_iter().filter_map(|Placed { place, event }| match event {
         LedgerEvent::Posting(_) | LedgerEvent::Remains(_) => None,
-        LedgerEvent::Accepted(Accepted { record, transaction }) => Some((record, Happened::Transaction(transaction))),
+        LedgerEvent::Accepted(Accepted { record, transaction, .. }) => Some((record, Happened::Transaction(transaction))),
         LedgerEvent::TakenBack(taken) => Some((place, Happened::TakenBack(taken))),
         LedgerEvent::Adjusted(adjusted) => Some((place, Happened::Adjusted(adjusted))),
     });

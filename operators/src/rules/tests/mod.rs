@@ -102,7 +102,7 @@ fn turned(behind: &Step, account: &str, id: &str, by: &str, is_restored: bool) -
     let correction = Correction::Reversal { transaction_id: Id::derived(by), original: Id::derived(id) };
     let (account_id, counterparty) = (AccountId::derived(account), AccountId::derived("external:USD"));
     let currency = Currency::derived("USD");
-    let taken = TakenBack { account_id, counterparty, currency, transaction_id: Id::derived(id), is_restored, correction };
+    let taken = TakenBack { account_id, counterparty, currency, transaction_id: Id::derived(id), captures: None, is_restored, correction };
     Placed { place: behind.place.derived(1), event: of_account(Happened::TakenBack(Arc::new(taken))) }
 }
 

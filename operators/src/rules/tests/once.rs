@@ -45,7 +45,7 @@ fn through_the_ledger(transactions: Vec<Transaction>) -> Happenings<Rules> {
     let scored = run(LEDGER, to_ledger.collect()).derived.into_iter().filter_map(|Placed { place, event }| {
         let (place, event) = match event {
             LedgerEvent::Posting(_) | LedgerEvent::Remains(_) => return None,
-            LedgerEvent::Accepted(Accepted { record, transaction }) => (record, Happened::Transaction(transaction)),
+            LedgerEvent::Accepted(Accepted { record, transaction, .. }) => (record, Happened::Transaction(transaction)),
             LedgerEvent::TakenBack(taken) => (place, Happened::TakenBack(taken)),
             LedgerEvent::Adjusted(adjusted) => (place, Happened::Adjusted(adjusted)),
         };

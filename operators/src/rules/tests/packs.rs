@@ -57,6 +57,7 @@ impl Told {
                     counterparty: original.counterparty_account.unwrap_or_else(|| AccountId::external(original.currency)),
                     currency: original.currency,
                     transaction_id: original.transaction_id.clone(),
+                    captures: None,
                     is_restored: false,
                     correction,
                 };

@@ -55,6 +55,7 @@ fn happened(specs: &[Spec]) -> Vec<Placed<Happened>> {
             counterparty: other.map_or_else(|| AccountId::derived("external:USD"), |other| AccountId::derived(ACCOUNTS[other])),
             transaction_id: original.clone(),
             currency: Currency::derived("USD"),
+            captures: None,
             is_restored: n % 3 == 0,
             correction: Correction::Reversal { transaction_id: Id::derived(format!("t{n:03}")), original },
         };
