@@ -71,7 +71,7 @@ pub struct Posting {
 /// again, because a reversal was itself reversed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TakenBack {
-    /// Its account.
+    /// Its account; of a reversal, either of the two.
     pub account_id: AccountId,
     /// The account on its other side.
     pub counterparty: AccountId,
@@ -617,14 +617,18 @@ fn unknown_reference(transaction: &Transaction) -> Refusal {
 }
 
 impl Turn {
-    fn taken_back(self, account: &AccountId, transactions: &Transactions, correction: Correction) -> Option<TakenBack> {
+    /// What views learn of it. Either account may have sent a reversal, so both learn of one.
+    fn taken_back(self, account: &AccountId, transactions: &Transactions, correction: Correction) -> Vec<TakenBack> {
         let (transaction_id, is_restored) = match self {
             Self::TakenBack(id) => (id, false),
             Self::Restored(id) => (id, true),
         };
-        let (counterparty, currency) = transactions.terms(&transaction_id)?;
+        let Some((counterparty, currency)) = transactions.terms(&transaction_id) else { return Vec::new() };
+        let may_be_others = transactions.is_reversal(&transaction_id) && counterparty != *account && !counterparty.is_contra();
         let captures = transactions.captured_hold(&transaction_id).cloned();
-        Some(TakenBack { account_id: *account, counterparty, currency, transaction_id, captures, is_restored, correction })
+        let own = TakenBack { account_id: *account, counterparty, currency, transaction_id, captures, is_restored, correction };
+        let others = may_be_others.then(|| TakenBack { account_id: counterparty, counterparty: *account, ..own.clone() });
+        std::iter::once(own).chain(others).collect()
     }
 }
 

@@ -413,6 +413,11 @@ impl Transactions {
         self.known.get(id)?.exchange.map(Exchanged::counter_amount)
     }
 
+    /// Whether a transaction reverses another one.
+    pub(super) fn is_reversal(&self, id: &Id) -> bool {
+        self.known.get(id).is_some_and(|known| matches!(&known.kind, Kind::Posting { origin: Origin::Reversed(_), .. }))
+    }
+
     /// The hold that a transaction captures.
     pub(super) fn captured_hold(&self, id: &Id) -> Option<&Id> {
         self.known.get(id)?.captured_hold()

@@ -520,6 +520,29 @@ fn who_counts_transactions_learns_what_was_taken_back_and_restored() {
     assert_eq!(turns(&[HOLD, capture, refund, won]), expected, "a capture with its hold");
 }
 
+/// docs/rules.md: a reversal to the last unit withdraws a decision. That of a return is among those of the account that sent it.
+#[test]
+fn the_account_that_sent_a_return_learns_that_it_was_taken_back() {
+    let transfer = r#""transaction_id":"t","type":"transfer","amount":"40","counterparty_account":"b""#;
+    let back = r#""transaction_id":"r","account_id":"b","type":"transfer","amount":"40","reverses":"t""#;
+    let again = r#""transaction_id":"w","type":"transfer","amount":"40","reverses":"r""#;
+    let learned = run(POSTINGS, to_postings(POSTINGS, &events(&[transfer, back, again]))).derived.into_iter();
+    let turn = |event| if let LedgerEvent::TakenBack(turn) = event { Some(turn) } else { None };
+    let turns = learned.filter_map(|derived| turn(derived.event)).map(|turn| {
+        format!(
+            "{} of {} and {} {}",
+            turn.transaction_id,
+            turn.account_id,
+            turn.counterparty,
+            if turn.is_restored { "restored" } else { "taken back" }
+        )
+    });
+    assert_eq!(
+        turns.collect::<Vec<_>>(),
+        ["t of a and b taken back", "r of a and b taken back", "r of b and a taken back", "t of a and b restored"]
+    );
+}
+
 /// `id amount` for each change of what counts, in order, with `held` if it is of an open hold.
 fn remains(view: Postings, records: &[&str]) -> Vec<String> {
     let remains = |derived: &Placed<LedgerEvent>| match &derived.event {
