@@ -2,7 +2,8 @@
 //!
 //! A limit of the topic `limits` for the account, its customer or by default goes before that of the account's type. A day is one
 //! in the customer's time zone, by the transaction's own time. A transaction counts once, with what it became: a capture counts as
-//! its hold, what was released or reversed does not count. Amounts are compared as numbers, whatever their currency.
+//! its hold, what was released or reversed does not count, nor does what an account pays to itself. Amounts are compared as numbers,
+//! whatever their currency.
 //!
 //! The sum of a day outlives its transactions: what is forgotten before the day is over everywhere still counts until then.
 //!
@@ -81,7 +82,8 @@ fn is_over(date: Date, now: EffectiveTime) -> bool {
 /// Whether a known transaction is a debit with a daily limit whose day may not be over.
 pub(super) fn is_recent_debit(row: &PostedTransaction, now: EffectiveTime) -> bool {
     let is_original = row.reverses.is_none() && row.captures.is_none();
-    is_original && daily(row.transaction_type).is_some() && !is_over(row.ts.date(), now)
+    let is_sent = row.counterparty != row.account_id;
+    is_original && is_sent && daily(row.transaction_type).is_some() && !is_over(row.ts.date(), now)
 }
 
 /// The kind of the daily limit that a type of transaction has.

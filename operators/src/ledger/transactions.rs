@@ -78,9 +78,10 @@ pub(super) struct Circumstances<'a> {
 }
 
 impl Circumstances<'_> {
-    /// A transaction that is a debit of the account that it names.
+    /// A transaction that is a debit of the account that it names. What an account pays to itself is none: nothing is sent.
     fn debit(self, transaction: &Transaction) -> Option<&Transaction> {
-        is_debit(transaction, self.account_type).then_some(transaction)
+        let is_sent = transaction.counterparty_account != Some(transaction.account_id);
+        (is_sent && is_debit(transaction, self.account_type)).then_some(transaction)
     }
 }
 

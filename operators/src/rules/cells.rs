@@ -109,6 +109,17 @@ pub(super) fn money_of(event: &Transaction, is_mirrored: bool) -> (Amount, Curre
     counter.unwrap_or((event.amount, event.currency))
 }
 
+/// Which way the money of a transaction goes, as its own account sees it.
+fn direction(event: &Transaction, account_type: Option<AccountType>) -> Direction {
+    if event.counterparty_account == Some(event.account_id) {
+        Direction::Within
+    } else if is_debit(event, account_type) {
+        Direction::Out
+    } else {
+        Direction::In
+    }
+}
+
 /// A field of a transaction, as its own account sees it, or as that of the other side.
 pub(super) fn of_transaction(event: &Transaction, account_type: Option<AccountType>, is_mirrored: bool, field: Field) -> Cell {
     match field {
@@ -119,7 +130,7 @@ pub(super) fn of_transaction(event: &Transaction, account_type: Option<AccountTy
         Field::Channel => event.channel.map_or(Cell::Unknown, |channel| Cell::Word(channel as u8)),
         Field::Location => location(event.lat, event.lon),
         Field::Direction => {
-            let own = if is_debit(event, account_type) { Direction::Out } else { Direction::In };
+            let own = direction(event, account_type);
             Cell::Word(if is_mirrored { own.turned() } else { own } as u8)
         }
         Field::Peer => {

@@ -51,7 +51,7 @@ fields! {
     AccountId = "account_id": Type::Text, Transaction Payment;
     /// The account on the other side.
     CounterpartyAccount = "counterparty_account": Type::Text, Transaction;
-    /// Whether the money comes to the party or goes from it.
+    /// Whether the money comes to the party, goes from it, or stays within it.
     Direction = "direction": Type::Word(Words::Direction), Transaction;
     /// The account on the other side of the party; none for the outside.
     Peer = "peer": Type::Text, Transaction;
@@ -213,15 +213,18 @@ impl FieldSet {
 pub(super) enum Direction {
     In,
     Out,
+    /// The account is on both sides.
+    Within,
 }
 
 impl Direction {
-    const ALL: [&'static str; 2] = ["in", "out"];
+    const ALL: [&'static str; 3] = ["in", "out", "within"];
 
     pub(super) const fn turned(self) -> Self {
         match self {
             Self::In => Self::Out,
             Self::Out => Self::In,
+            Self::Within => Self::Within,
         }
     }
 }
@@ -308,7 +311,10 @@ mod tests {
         assert!(PaymentStatus::ALL.iter().all(|word| Words::Status.code(word.as_str()) == Some(*word as u8)));
         assert!(AccessOutcome::ALL.iter().all(|word| Words::Outcome.code(word.as_str()) == Some(*word as u8)));
         assert!(AccountType::ALL.iter().all(|word| Words::AccountType.code(word.as_str()) == Some(*word as u8)));
-        assert_eq!((Words::Direction.word(Direction::In as u8), Words::Direction.word(Direction::Out as u8)), (Some("in"), Some("out")));
+        assert_eq!(
+            [Direction::In, Direction::Out, Direction::Within].map(|way| Words::Direction.word(way as u8)),
+            ["in", "out", "within"].map(Some)
+        );
         assert_eq!(Words::Channel.word(0), Some("cash"));
     }
 

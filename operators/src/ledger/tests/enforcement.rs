@@ -111,6 +111,7 @@ fn a_debit_above_a_limit_is_refused() {
     let at = |time: u64, text: &str| format!("@{time} {text}");
     let (evening, night) = (at(midnight - 1, &w3), at(midnight, &w3));
     let late = at(midnight + 9, &format!(r#"{w3},"ts":{}"#, midnight - 1));
+    let to_itself = format!(r#"{},"counterparty_account":"a""#, debit("own", "transfer", "9000"));
     let (large, customers) = (debit("l", "payment", "2500.01"), limit("customer:c", "daily_withdrawal", 6000));
     check(
         ENFORCED,
@@ -118,6 +119,7 @@ fn a_debit_above_a_limit_is_refused() {
             ("the greatest amount at once", &[&checking, &rich, &debit("p", "payment", "2500")], &["a USD 97500 0 97500"], &[]),
             ("a cent more", &[&checking, &rich, &large], &["a USD 100000 0 100000"], &["3 transaction_limit"]),
             ("money that comes in has none", &[&savings, &rich], &["a USD 100000 0 100000"], &[]),
+            ("nor has what an account pays to itself", &[&checking, &rich, &to_itself, &t1, &t2, &t3, &t4], &["a USD 90000 0 90000"], &[]),
             ("other types of account have none", &[&investment, &rich, &large], &["a USD 97499.99 0 97499.99"], &[]),
             ("savings", &[&savings, &rich, &debit("w", "withdrawal", "1000"), &cent], &["a USD 99000 0 99000"], &["4 daily_withdrawal"]),
             ("withdrawals of a day", &[&checking, &rich, &w1, &w2, &cent], &["a USD 95000 0 95000"], &["5 daily_withdrawal"]),

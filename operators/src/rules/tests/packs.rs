@@ -348,6 +348,22 @@ fn cash_beyond_ten_thousand_is_summed_over_a_customers_accounts_by_day_and_direc
     assert_eq!(cash(T("t2", 12 * 3_600, r#""type":"deposit","channel":"cash","amount":"4000.01""#)), [""; 0]);
 }
 
+/// docs/rules.md: what an account pays to itself neither comes in nor goes out.
+#[test]
+fn what_an_account_pays_to_itself_does_not_leave_it() {
+    let of = |pack: &str, kind: &str, other: &str| {
+        let paid: &'static str = format!(r#""type":"{kind}","amount":"5000.01","counterparty_account":"{other}""#).leak();
+        raised(pack, &[T("t1", 0, r#""type":"deposit","amount":"5000""#), T("t2", 60, paid), T("t3", 120, paid)])
+    };
+    let raises = |lines: &[String], alert: &str| lines.iter().any(|line| line.starts_with(alert));
+    assert!(raises(&of("aml", "transfer", "b"), "in_and_out a "));
+    assert!(!raises(&of("aml", "transfer", "a"), "in_and_out"));
+    assert!(raises(&of("compliance", "transfer", "b"), "daily_transfer a "));
+    assert!(raises(&of("compliance", "withdrawal", "b"), "daily_withdrawal a "));
+    assert_eq!(of("compliance", "transfer", "a"), [""; 0]);
+    assert_eq!(of("compliance", "withdrawal", "a"), [""; 0]);
+}
+
 #[test]
 fn limits_by_type_of_account_apply_to_debits_and_days() {
     let of = |first: &'static str, second: &'static str| raised("compliance", &[T("t1", 0, first), T("t2", 60, second)]);
