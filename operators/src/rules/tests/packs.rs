@@ -348,6 +348,18 @@ fn cash_beyond_ten_thousand_is_summed_over_a_customers_accounts_by_day_and_direc
     assert_eq!(cash(T("t2", 12 * 3_600, r#""type":"deposit","channel":"cash","amount":"4000.01""#)), [""; 0]);
 }
 
+/// 31 CFR 1010.311 is about US dollars; a sum that no rate converts counts as the number that it is.
+#[test]
+fn cash_without_a_rate_counts_as_a_number() {
+    const IN: &str = r#""type":"deposit","channel":"cash","currency":"EUR","amount":"6000""#;
+    let cash = |second: &'static str| {
+        let lines = raised("aml", &[T("t1", 0, IN), T("t2", 60, second)]).into_iter();
+        lines.filter(|line| line.starts_with("large_cash")).collect::<Vec<_>>()
+    };
+    assert_eq!(cash(r#""type":"deposit","channel":"cash","amount":"4000.01""#), ["large_cash c raised: t2 t1"]);
+    assert_eq!(cash(r#""type":"deposit","channel":"cash","amount":"4000""#), [""; 0]);
+}
+
 /// docs/rules.md: what an account pays to itself neither comes in nor goes out.
 #[test]
 fn what_an_account_pays_to_itself_does_not_leave_it() {
