@@ -13,6 +13,7 @@ use super::coverage::JudgedBy;
 use super::episodes::Episodes;
 use super::field::Field;
 use super::grouped::{Grouped, Member};
+use super::known_cells::KnownCells;
 use super::outcome::{Cause, Outcome, Outcomes};
 use super::pack::Slot;
 use super::record::{Order, Record};
@@ -46,7 +47,7 @@ pub(super) struct Before {
     pub(super) outcomes: Outcomes,
     pub(super) is_withdrawn: bool,
     /// The stored fields, if they changed as well.
-    pub(super) cells: Option<Box<[Cell]>>,
+    pub(super) cells: Option<Box<KnownCells>>,
 }
 
 /// An event that a ruleset came to block.
@@ -95,11 +96,10 @@ impl History {
 
     /// Adds an event, scores it, and decides again what it changes. Returns whether another decision was amended. `now` is the event's
     /// effective time.
-    pub(super) fn take(&mut self, grouped: &Grouped, mut record: Record, now: EventTime) -> bool {
+    pub(super) fn take(&mut self, grouped: &Grouped, record: Record, now: EventTime) -> bool {
         let (order, cause) = (record.order, Cause { amendment: Amendment::LateEvent, id: record.id.clone() });
         let index = self.ring.place_of(&order);
         let is_last = index == self.ring.end();
-        record.share(index.checked_sub(1).and_then(|before| self.ring.get(before)));
         self.ring.insert(index, record);
         if !is_last || self.running.len() != grouped.aggregates.len() {
             self.rewind(grouped, index);
@@ -210,10 +210,8 @@ impl History {
         self.touch(index, true);
         for (field, amount) in amounts {
             let slot = grouped.kept.slot(field);
-            if let (Some(Slot::Own(place)), Some(record)) = (slot, self.ring.get_mut(index))
-                && let Some(cell) = record.cells.get_mut(usize::from(place))
-            {
-                *cell = amount;
+            if let (Some(Slot::Own(place)), Some(record)) = (slot, self.ring.get_mut(index)) {
+                record.cells.set(place, amount);
             }
         }
         self.rewind(grouped, index);
@@ -290,13 +288,13 @@ impl History {
     fn touch(&mut self, index: usize, with_cells: bool) {
         let Some(record) = self.ring.get_mut(index) else { return };
         if !std::mem::replace(&mut record.is_pending, true) {
-            let cells = with_cells.then(|| record.cells.clone());
+            let cells = with_cells.then(|| Box::new(record.cells.clone()));
             let before = Before { outcomes: record.outcomes.clone(), is_withdrawn: record.is_withdrawn, cells };
             self.pending.push((record.order, Some(before)));
         } else if with_cells {
             let old = self.pending.iter_mut().find(|(order, _)| *order == record.order).and_then(|(_, before)| before.as_mut());
             old.into_iter().for_each(|old| {
-                old.cells.get_or_insert_with(|| record.cells.clone());
+                old.cells.get_or_insert_with(|| Box::new(record.cells.clone()));
             });
         }
     }

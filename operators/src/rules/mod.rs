@@ -51,6 +51,7 @@ mod gate;
 mod geo;
 mod grouped;
 mod history;
+mod known_cells;
 mod median;
 mod outcome;
 mod owners;

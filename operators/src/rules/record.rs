@@ -10,6 +10,7 @@ use super::cells::{self, Cell};
 use super::customers::Facts;
 use super::expression::{Scope, Value};
 use super::field::Field;
+use super::known_cells::KnownCells;
 use super::outcome::Outcomes;
 use super::pack::{Kept, Slot};
 use super::subject::Happened;
@@ -46,15 +47,16 @@ pub(super) struct Record {
     /// Whether its rows changed since it was emitted last.
     pub(super) is_pending: bool,
     /// The fields of the event that the packs read, in the order of [`Kept::own`].
-    pub(super) cells: Box<[Cell]>,
+    pub(super) cells: KnownCells,
     /// What was known of its account and customer, in the order of [`Kept::facts`]; shared with the event before, if it is the same.
     pub(super) facts: Arc<[Cell]>,
     pub(super) outcomes: Outcomes,
 }
 
 impl Record {
-    /// The record of an event; `None` for one that is none, like a transaction that was taken back.
-    pub(super) fn new(place: Place, what: &Happened, facts: &Facts, is_mirrored: bool, kept: &Kept) -> Option<Self> {
+    /// The record of an event; `None` for one that is none, like a transaction that was taken back. It shares what is known of account and
+    /// customer with `last`, the last event of its group, if that is the same.
+    pub(super) fn new(place: Place, what: &Happened, facts: &Facts, is_mirrored: bool, kept: &Kept, last: Option<&Self>) -> Option<Self> {
         let fields = kept.own().iter().copied();
         let (ts, id, role, cells) = match what {
             Happened::Transaction(event) => {
@@ -89,7 +91,7 @@ impl Record {
             is_withdrawn: false,
             is_pending: false,
             cells,
-            facts: kept.facts().iter().map(|field| cells::fact(facts, *field)).collect(),
+            facts: shared(facts, kept, last.map(|last| &last.facts)),
             outcomes: Outcomes::default(),
         })
     }
@@ -105,7 +107,7 @@ impl Record {
             }
             _ => {
                 let cell = kept.slot(field).and_then(|slot| match slot {
-                    Slot::Own(place) => self.cells.get(usize::from(place)),
+                    Slot::Own(place) => self.cells.get(place),
                     Slot::Fact(place) => self.facts.get(usize::from(place)),
                 });
                 cell.map_or(Value::Unknown, Cell::value)
@@ -113,17 +115,17 @@ impl Record {
         }
     }
 
-    /// Shares what is known of account and customer with another event, if that is the same.
-    pub(super) fn share(&mut self, other: Option<&Self>) {
-        if let Some(other) = other.filter(|other| other.facts == self.facts) {
-            self.facts = Arc::clone(&other.facts);
-        }
-    }
-
     /// Seconds since the epoch in the customer's local time.
     pub(super) fn local_seconds(&self) -> Option<i64> {
         Some(self.order.ts.div_euclid(1_000_000_000) + i64::from(self.utc_offset?))
     }
+}
+
+/// What is known of account and customer; that of an earlier event, if it is the same.
+fn shared(facts: &Facts, kept: &Kept, earlier: Option<&Arc<[Cell]>>) -> Arc<[Cell]> {
+    let now = || kept.facts().iter().map(|field| cells::fact(facts, *field));
+    let same = earlier.filter(|earlier| earlier.len() == now().len() && earlier.iter().zip(now()).all(|(earlier, now)| *earlier == now));
+    same.map_or_else(|| now().collect(), Arc::clone)
 }
 
 fn whole<'a>(number: i64) -> Value<'a> {
@@ -160,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_remembered_event_is_small() {
-        // Besides, a cell of 24 bytes for each field that packs read, and a row of the checkpoint when the run begins.
+        // Besides, a cell of 24 bytes for each field that packs read and that it has, and a row of the checkpoint when the run begins.
         assert!(size_of::<Record>() <= 144, "{}", size_of::<Record>());
     }
 }

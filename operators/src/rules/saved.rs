@@ -8,6 +8,7 @@ use headwater_schemas::{Decimal, EventTime, Offset, Text};
 use super::cells::Cell;
 use super::field::{Field, FieldSet};
 use super::grouped::Grouped;
+use super::known_cells::KnownCells;
 use super::outcome::{Cause, Found, Grounds, Outcome, Outcomes, Undecided};
 use super::pack::Ruleset;
 use super::record::{Order, Record};
@@ -18,7 +19,7 @@ use crate::alerts::Raised;
 #[derive(Clone, Copy)]
 pub(super) struct Saved<'a> {
     pub(super) record: &'a Record,
-    pub(super) cells: &'a [Cell],
+    pub(super) cells: &'a KnownCells,
     pub(super) outcomes: &'a Outcomes,
     pub(super) is_withdrawn: bool,
 }
@@ -31,11 +32,12 @@ impl<'a> Saved<'a> {
 
     /// The row of the event.
     pub(super) fn event(self, grouped: &Grouped, key: &GroupKey) -> RememberedEvent {
-        let own = grouped.kept.own().iter().zip(self.cells);
+        let own = grouped.kept.own().iter().zip(self.cells.first(grouped.kept.own().len()));
         let facts = grouped.kept.facts().iter().zip(&*self.record.facts);
         // Most texts are short enough to be stored without memory of their own.
         let mut text = String::new();
-        let mut fields = Vec::with_capacity(own.len() + facts.len());
+        let known = self.cells.count() + facts.len();
+        let mut fields = Vec::with_capacity(known);
         fields.extend(own.chain(facts).filter_map(|(field, cell)| cell.written(*field, &mut text)));
         RememberedEvent {
             account_id: self.record.account,

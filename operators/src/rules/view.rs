@@ -173,7 +173,7 @@ impl Rules {
         let base = what.money(is_mirrored).filter(|_| grouped.kept.slot(Field::AmountBase).is_some());
         let amount_base = base.and_then(|(amount, currency)| customers.in_base(&self.base, amount, &currency));
         let facts = Facts { amount_base, ..customers.facts(account.as_ref(), what.customer(), ts, &grouped.kept) };
-        let Some(record) = Record::new(place, &what, &facts, is_mirrored, &grouped.kept) else { return };
+        let Some(record) = Record::new(place, &what, &facts, is_mirrored, &grouped.kept, state.ring.last()) else { return };
         let id = record.id.clone();
         if state.take(grouped, record, place.event_time()) {
             let lateness = place.time.since(ts.effective());
