@@ -56,6 +56,15 @@ enum Tallies {
     ByKey(FxHashMap<Atom, Tally>),
 }
 
+impl Tallies {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::One(tally) => tally.is_empty(),
+            Self::ByKey(tallies) => tallies.is_empty(),
+        }
+    }
+}
+
 /// Sums of numbers and of their squares.
 #[derive(Clone, Debug, Default)]
 struct Sums {
@@ -316,6 +325,10 @@ impl Running {
             *self = Self::new(reading.aggregate, (index, true));
             return;
         }
+        if self.is_idle(reading.aggregate) {
+            self.from = index;
+            return;
+        }
         let since = reading.since(record);
         // Only a day can begin earlier than that of the event before: the customer has moved to another time zone.
         let is_of_calendar = reading.aggregate.window.begins_at().is_some();
@@ -325,6 +338,13 @@ impl Running {
             self.expire(reading, since);
             self.skip(reading, index);
         }
+    }
+
+    /// Whether no event of the window counts, and none of it can count for a later window. Most aggregates of an account are about other
+    /// events than it has.
+    fn is_idle(&self, aggregate: &Aggregate) -> bool {
+        let Aggregate { window, since, from, .. } = aggregate;
+        matches!(window, Window::Rolling(_)) && since.is_none() && from.is_none() && self.tallies.is_empty()
     }
 
     /// Removes the events before the one with which the window begins, if it begins with one of a kind.
