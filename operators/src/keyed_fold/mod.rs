@@ -116,6 +116,7 @@
 
 mod by_account;
 mod fold;
+mod long_queue;
 mod operator;
 mod slots;
 mod stash;

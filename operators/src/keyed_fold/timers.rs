@@ -1,8 +1,10 @@
 //! Timers, ordered by time, then key, then purpose.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use headwater_schemas::EffectiveTime;
+
+use super::long_queue::LongQueue;
 
 /// A timer of a key.
 pub(super) type Timer<K, T> = (EffectiveTime, K, T);
@@ -10,7 +12,7 @@ pub(super) type Timer<K, T> = (EffectiveTime, K, T);
 /// The timers of a fold. Most views set timers at a fixed distance, so they come in order: those wait in a queue, which is cheap,
 /// and only the others in a tree.
 pub(super) struct Timers<K, T> {
-    queue: VecDeque<Timer<K, T>>,
+    queue: LongQueue<Timer<K, T>>,
     others: BTreeSet<Timer<K, T>>,
     /// Cancelled timers that are still in the queue.
     cancelled: BTreeSet<Timer<K, T>>,
@@ -18,14 +20,14 @@ pub(super) struct Timers<K, T> {
 
 impl<K: Ord, T: Ord> Timers<K, T> {
     pub(super) const fn new() -> Self {
-        Self { queue: VecDeque::new(), others: BTreeSet::new(), cancelled: BTreeSet::new() }
+        Self { queue: LongQueue::new(), others: BTreeSet::new(), cancelled: BTreeSet::new() }
     }
 
     /// Sets timers, which may come in any order, where none is set yet. In the order of their times, all take the cheap queue.
     pub(super) fn restore(&mut self, mut timers: Vec<Timer<K, T>>) {
         timers.sort_unstable();
         timers.dedup();
-        self.queue = timers.into();
+        timers.into_iter().for_each(|timer| self.queue.push_back(timer));
     }
 
     /// Sets a timer. Setting it twice has no further effect.
@@ -36,7 +38,7 @@ impl<K: Ord, T: Ord> Timers<K, T> {
         }
         if self.queue.back().is_none_or(|last| *last < timer) {
             self.queue.push_back(timer);
-        } else if self.queue.binary_search(&timer).is_err() {
+        } else if !self.queue.contains(&timer) {
             self.others.insert(timer);
         }
     }
@@ -44,7 +46,7 @@ impl<K: Ord, T: Ord> Timers<K, T> {
     /// Cancels a timer, if it is set.
     pub(super) fn cancel(&mut self, time: EffectiveTime, key: K, timer: T) {
         let timer = (time, key, timer);
-        if !self.others.remove(&timer) && self.queue.binary_search(&timer).is_ok() {
+        if !self.others.remove(&timer) && self.queue.contains(&timer) {
             self.cancelled.insert(timer);
             self.drop_cancelled();
         }
