@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::purchases::{Purchase, PurchaseEvent};
 use crate::admission::dead_letter;
 use crate::keyed_fold::{Outbox, States, View};
-use crate::touched::Touched;
+use crate::touched::Noted;
 
 /// View of labelled purchases. Horizons are lengths of effective time.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ pub struct LabelledState {
     known: Known,
     /// The effective time until which the purchase waits for the opening of its account.
     awaited: Option<EffectiveTime>,
-    touched: Touched<(), LabelledPurchase>,
+    noted: Noted<LabelledPurchase>,
 }
 
 /// What is known of a transaction.
@@ -218,8 +218,8 @@ impl View for LabelledPurchases {
     }
 
     fn emit(&self, (): &(), id: &Id, state: &mut LabelledState, at: &Moment, tables: &LabelledTables) {
-        let LabelledState { known, touched, .. } = state;
-        touched.emit(at, &tables.labelled_purchases, |()| known.row(id));
+        let LabelledState { known, noted, .. } = state;
+        noted.emit(at, &tables.labelled_purchases, || known.row(id));
     }
 
     fn is_forgettable(&self, state: &LabelledState) -> bool {
@@ -261,8 +261,8 @@ impl LabelledPurchases {
 impl LabelledState {
     /// Notes the row before it changes.
     fn touch(&mut self, id: &Id) -> &mut Known {
-        let Self { known, touched, .. } = self;
-        touched.note((), || known.row(id));
+        let Self { known, noted, .. } = self;
+        noted.note(|| known.row(id));
         known
     }
 }
