@@ -30,7 +30,9 @@ impl Sign {
 macro_rules! fixed_point {
     ($(#[$doc:meta])* $name:ident, $sign:expr, $what:literal) => {
         $(#[$doc])*
+        // A 128-bit integer alone begins at multiples of sixteen bytes, which would leave holes in all that is remembered.
         #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(Rust, packed(8))]
         pub struct $name(i128);
 
         impl $name {
@@ -72,7 +74,7 @@ macro_rules! fixed_point {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-                if out.is_human_readable() { out.collect_str(self) } else { self.0.serialize(out) }
+                if out.is_human_readable() { out.collect_str(self) } else { self.units().serialize(out) }
             }
         }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fixed;
 use super::numbers::Money;
@@ -12,8 +12,9 @@ const MAX_UNITS: u128 = 10_u128.pow(38) - 1;
 
 /// A signed sum of many amounts, in billionths. It has ten digits more than [`Money`], so it overflows only after 10^11 amounts
 /// of the greatest magnitude.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// Like the amounts that it sums.
+#[repr(Rust, packed(8))]
 pub struct Total(i128);
 
 impl Total {
@@ -53,6 +54,18 @@ impl Total {
     /// The same sum as an amount, for calculations that check their range.
     pub const fn money(self) -> Money {
         Money::from_units(self.0)
+    }
+}
+
+impl Serialize for Total {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        self.units().serialize(out)
+    }
+}
+
+impl<'de> Deserialize<'de> for Total {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        i128::deserialize(input).map(Self)
     }
 }
 
