@@ -392,7 +392,7 @@ pub(super) struct Transactions {
     /// Where [`Captures::partial`], the captures of each hold that are remembered.
     captures: FxHashMap<Id, Vec<Id>>,
     /// Transactions that changed since rows were emitted, in their state at that time.
-    touched: Vec<(Id, Option<Box<Remembered>>)>,
+    touched: FxHashMap<Id, Option<Box<Remembered>>>,
 }
 
 impl Transactions {
@@ -500,9 +500,7 @@ impl Transactions {
 
     /// Notes the state of a transaction before it changes.
     fn touch(&mut self, id: &Id) {
-        if !self.touched.iter().any(|(touched, _)| touched == id) {
-            self.touched.push((id.clone(), self.known.get(id).cloned()));
-        }
+        self.touched.entry(id.clone()).or_insert_with(|| self.known.get(id).cloned());
     }
 
     /// Removes a transaction from the captures of its hold, if it is one.
