@@ -48,7 +48,13 @@ impl Postings {
 
     /// Restores a debit from its row.
     pub(super) fn restore(&mut self, posting: Posting) {
+        self.make_room(1);
         self.0.push(posting);
+    }
+
+    /// Makes room for so many more and no others: nearly all payments, of very many, have one, and a list by itself begins with four.
+    fn make_room(&mut self, more: usize) {
+        self.0.reserve_exact(more);
     }
 
     /// Adds a debit. The captures of a hold belong together; any other debit takes the place of what was posted before.
@@ -60,6 +66,7 @@ impl Postings {
         });
         let side =
             |amount, currency| Posting { transaction_id: transaction_id.clone(), account_id, amount, currency, time, taken_back: None };
+        self.make_room(1 + usize::from(counter.is_some()));
         self.0.push(side(amount, currency));
         self.0.extend(counter.map(|counter| side(counter.amount, counter.currency)));
         correction
