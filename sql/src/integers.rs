@@ -14,7 +14,6 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, internal_err};
 use datafusion::logical_expr::expr::{BinaryExpr, Cast, ScalarFunction, TryCast};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
@@ -25,6 +24,7 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+use crate::named_expressions::replace_named;
 use crate::negation::{self, negated_type};
 
 /// Plans arithmetic of unsigned integers as that of signed ones. It comes before the types of both sides are made the same: those of a
@@ -81,14 +81,8 @@ impl AnalyzerRule for CheckedIntegers {
 
 fn checked(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&plan.inputs());
-    // What a window computes is referred to by a text that has the expressions in it, and shows a function by its own name.
-    let names = NamePreserver::new(&plan);
-    let checked = |expr: Expr| {
-        let name = names.save(&expr);
-        let expr = expr.transform_up(|expr| Ok(checked_expression(expr, &schema)))?;
-        Ok(expr.update_data(|expr| name.restore(expr)))
-    };
-    plan.map_expressions(checked)?.map_data(LogicalPlan::recompute_schema)
+    let checked = |expr: Expr| expr.transform_up(|expr| Ok(checked_expression(expr, &schema)));
+    replace_named(plan, checked)?.map_data(LogicalPlan::recompute_schema)
 }
 
 fn checked_expression(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {

@@ -12,12 +12,13 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, exec_err};
 use datafusion::logical_expr::expr::{Between, BinaryExpr};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF, Volatility, cast, create_udf};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+use crate::named_expressions::replace_named;
 
 /// The type of intervals: months, days and nanoseconds.
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
@@ -75,12 +76,7 @@ impl AnalyzerRule for ComparedIntervals {
 
 fn compared(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&plan.inputs());
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let expr = expr.transform_up(|expr| Ok(compared_expression(expr, &schema)))?;
-        Ok(expr.update_data(|expr| name.restore(expr)))
-    })
+    replace_named(plan, |expr| expr.transform_up(|expr| Ok(compared_expression(expr, &schema))))
 }
 
 fn compared_expression(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {

@@ -114,6 +114,7 @@ mod lengths;
 mod limited;
 mod limits;
 mod memberships;
+mod named_expressions;
 mod names;
 mod negation;
 mod newest;

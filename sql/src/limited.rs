@@ -16,7 +16,6 @@ use datafusion::common::{Column, Result, ScalarValue, internal_datafusion_err};
 use datafusion::functions_aggregate::expr_fn::first_value;
 use datafusion::functions_window::row_number::row_number_udwf;
 use datafusion::logical_expr::expr::{BinaryExpr, Sort as SortExpr, WindowFunction};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
     Expr, ExprFunctionExt, FetchType, Filter, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, SkipType, Subquery,
@@ -25,6 +24,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 use crate::lateral::row_of;
+use crate::named_expressions::replace_named;
 
 /// The name of what rows are chosen by, before its number. No column of a table has spaces in its name.
 const COLUMN: &str = "limited by";
@@ -57,17 +57,14 @@ fn without_limits(plan: LogicalPlan, count: &mut usize) -> Result<Transformed<Lo
     {
         return Ok(Transformed::yes(LogicalPlan::Subquery(subquery.with_plan(Arc::new(numbered.plan)))));
     }
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let expr = expr.transform_down(|expr| match &expr {
+    replace_named(plan, |expr| {
+        expr.transform_down(|expr| match &expr {
             Expr::ScalarSubquery(subquery) => match numbered(subquery, count)?.filter(|numbered| numbered.is_of_one_row) {
                 Some(numbered) => Ok(Transformed::yes(Expr::ScalarSubquery(subquery.with_plan(Arc::new(only_row(numbered.plan)?))))),
                 None => Ok(Transformed::no(expr)),
             },
             _ => Ok(Transformed::no(expr)),
-        })?;
-        Ok(expr.update_data(|expr| name.restore(expr)))
+        })
     })
 }
 

@@ -10,10 +10,11 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, Tr
 use datafusion::common::{Column, DFSchema, Result, ScalarValue, not_impl_err};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::InSubquery;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit, out_ref_col, scalar_subquery, when};
 use datafusion::optimizer::AnalyzerRule;
+
+use crate::named_expressions::replace_named;
 
 /// The name of a query's column, before its number. No column of a table has spaces in its name.
 const COLUMN: &str = "looked up";
@@ -62,19 +63,16 @@ fn in_columns(plan: LogicalPlan, planned: &mut Planned) -> Result<Transformed<Lo
         return Ok(Transformed::no(plan));
     }
     let schema = merge_schema(&plan.inputs());
-    let names = NamePreserver::new(&plan);
     let counted = |expr: Expr| {
-        let name = names.save(&expr);
-        let expr = expr.transform_up(|expr| match expr {
+        expr.transform_up(|expr| match expr {
             Expr::InSubquery(membership) => {
                 let number = planned.next(&membership.subquery.subquery)?;
                 value(membership, &schema, number).map(Transformed::yes)
             }
             expr => Ok(Transformed::no(expr)),
-        })?;
-        Ok(expr.update_data(|expr| name.restore(expr)))
+        })
     };
-    plan.map_expressions(counted)?.map_data(LogicalPlan::recompute_schema)
+    replace_named(plan, counted)?.map_data(LogicalPlan::recompute_schema)
 }
 
 fn value(membership: InSubquery, schema: &DFSchema, number: usize) -> Result<Expr> {

@@ -10,11 +10,11 @@ use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery, lit, when};
 use datafusion::optimizer::AnalyzerRule;
 
 use crate::lateral::row_of;
+use crate::named_expressions::replace_named;
 
 /// Plans conditions on queries of one row.
 #[derive(Debug)]
@@ -26,17 +26,8 @@ impl AnalyzerRule for OneRow {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(with_values).map(|plan| plan.data)
+        plan.transform_up_with_subqueries(|plan| replace_named(plan, |expr| expr.transform_up(as_value))).map(|plan| plan.data)
     }
-}
-
-fn with_values(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let expr = expr.transform_up(as_value)?;
-        Ok(expr.update_data(|expr| name.restore(expr)))
-    })
 }
 
 fn as_value(expr: Expr) -> Result<Transformed<Expr>> {

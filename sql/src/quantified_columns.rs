@@ -10,21 +10,19 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result, ScalarValue, not_impl_err};
 use datafusion::functions_aggregate::expr_fn::{count, max, min};
 use datafusion::logical_expr::expr::{BinaryExpr, InSubquery, SetComparison, SetQuantifier};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Operator, lit, not, scalar_subquery, when};
+
+use crate::named_expressions::replace_named;
 
 /// Plans the comparisons in a list of columns.
 pub(crate) fn in_columns(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let names = NamePreserver::new(&plan);
     let compared = |expr: Expr| {
-        let name = names.save(&expr);
-        let expr = expr.transform_up(|expr| match expr {
+        expr.transform_up(|expr| match expr {
             Expr::SetComparison(comparison) => value(comparison).map(Transformed::yes),
             expr => Ok(Transformed::no(expr)),
-        })?;
-        Ok(expr.update_data(|expr| name.restore(expr)))
+        })
     };
-    plan.map_expressions(compared)?.map_data(LogicalPlan::recompute_schema)
+    replace_named(plan, compared)?.map_data(LogicalPlan::recompute_schema)
 }
 
 fn value(comparison: SetComparison) -> Result<Expr> {

@@ -10,10 +10,11 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, TryCast};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::{DataType as SqlType, Expr as Sql, Interval, Statement, Value, visit_expressions_mut};
+
+use crate::named_expressions::replace_named;
 
 /// Adds seconds to times that are written without.
 #[derive(Debug)]
@@ -30,18 +31,15 @@ impl AnalyzerRule for TimeTexts {
 }
 
 fn with_seconds(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let expr = expr.transform_up(|mut expr| {
+    replace_named(plan, |expr| {
+        expr.transform_up(|mut expr| {
             let time = match &mut expr {
                 Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) if is_time(field.data_type()) => text_of(expr),
                 _ => None,
             };
             let complete = time.and_then(|text| complete(text).map(|complete| *text = complete));
             Ok(if complete.is_some() { Transformed::yes(expr) } else { Transformed::no(expr) })
-        })?;
-        Ok(expr.update_data(|expr| name.restore(expr)))
+        })
     })
 }
 

@@ -7,9 +7,10 @@
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
+
+use crate::named_expressions::replace_named;
 
 /// Names the computed keys of windows.
 #[derive(Debug)]
@@ -28,14 +29,8 @@ impl AnalyzerRule for ComputedKeys {
 fn with_named_keys(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let LogicalPlan::Window(window) = &plan else { return Ok(Transformed::no(plan)) };
     let columns: Vec<String> = window.input.schema().fields().iter().map(|field| field.name().clone()).collect();
-    // What a window computes is referred to by a text that has its keys in it.
-    let names = NamePreserver::new(&plan);
-    let with_named_keys = |expr: Expr| {
-        let name = names.save(&expr);
-        let expr = expr.transform_up(|expr| Ok(with_names(expr, &columns)))?;
-        Ok(expr.update_data(|expr| name.restore(expr)))
-    };
-    plan.map_expressions(with_named_keys)?.map_data(LogicalPlan::recompute_schema)
+    let with_named_keys = |expr: Expr| expr.transform_up(|expr| Ok(with_names(expr, &columns)));
+    replace_named(plan, with_named_keys)?.map_data(LogicalPlan::recompute_schema)
 }
 
 fn with_names(expr: Expr, columns: &[String]) -> Transformed<Expr> {
