@@ -26,8 +26,8 @@ use headwater_schemas::tables::{TableReader, TableRow};
 /// Threads that read tables. While the rows of a table are sorted, files of another one are decoded.
 const READERS: usize = 2;
 
-/// Rows of tables that were read and not yet taken by anybody, with which reading goes on. Tables are larger than the states that are
-/// made of them, so that a restart does not hold all of them at once: at most these, and one more for each reader.
+/// Reading pauses while so many rows are read that no view has taken yet. Tables are larger than the states that are made of them, so a
+/// restart must not hold all at once. Each reader ends its table first, so there may be one table more for each.
 const ROWS_AHEAD: usize = 1_000_000;
 
 /// The tables of the last commit, shared by all workers of the process.
@@ -40,7 +40,7 @@ pub struct SavedTables {
     workers: usize,
     rows_ahead: usize,
     plan: Mutex<Plan>,
-    /// Notified when threads can go on reading, or are over.
+    /// Notified when there is something to read, or room for it, and when a worker has taken all its tables.
     changed: Condvar,
 }
 

@@ -1,7 +1,7 @@
 //! Errors of unknown names, with the name that was probably meant.
 //!
-//! A name is proposed only if it is a slip of the pen away, or goes on where the given one ends (`account` and `account_id`). Where
-//! PostgreSQL has a function that is not here, the error has the way out.
+//! A name is proposed only if a slip of the pen makes the given one of it (`acount` and `account`), or if it is longer and begins with
+//! the given one (`account` and `account_id`). Where PostgreSQL has a function that is not here, the error says what to write instead.
 
 use datafusion::common::Column;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
