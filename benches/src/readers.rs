@@ -1,16 +1,18 @@
 //! Benchmark of readers beside a run: what each costs the other.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use clap::Args;
 use headwater::config::Config;
 use headwater::run::{Run, run};
 use headwater_connectors::log::LogTransport;
+use headwater_connectors::testing::free_addresses;
 use headwater_connectors::transport::Transport;
 use headwater_sql::Server;
 
@@ -54,7 +56,7 @@ pub(crate) fn readers(arguments: &ReadersArguments) -> anyhow::Result<()> {
     let data = |name: &str, round: usize| folder.path().join(format!("{name}-{round}"));
     for round in 0..arguments.rounds.max(1) {
         alone.push(piped(&log, &data("alone", round), arguments, String::new())?);
-        let address = free_address()?;
+        let address = free_addresses(1)?.pop().context("an address")?;
         let over = Arc::new(AtomicBool::new(false));
         let readers = begin(address, arguments.readers, &over);
         beside.push(piped(&log, &data("beside", round), arguments, address.to_string())?);
@@ -88,11 +90,6 @@ fn piped(log: &Path, data: &Path, arguments: &ReadersArguments, address: String)
     let began = Instant::now();
     run(Run { until_end: true, workers: arguments.input.workers, ..Run::new(transport, data.to_owned(), config) })?;
     Ok(began.elapsed())
-}
-
-/// An address of the loopback that nobody uses.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 type Asking = JoinHandle<anyhow::Result<Vec<Duration>>>;

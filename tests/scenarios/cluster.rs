@@ -1,6 +1,5 @@
 //! One run in several processes, over loopback.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -9,10 +8,9 @@ use headwater_tests::exposition::{Live, free_addresses, wait_until};
 use headwater_tests::market;
 use headwater_tests::pipeline::{PLAIN, Way, assert_invariants, assert_same, binary, command_with, everything, succeed, write_log};
 
-/// Addresses on which nothing listens.
-pub(crate) fn hosts(folder: &Path, count: usize) -> Result<PathBuf> {
-    let listeners = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<std::io::Result<Vec<_>>>()?;
-    let lines = listeners.iter().map(|listener| Ok(format!("{}\n", listener.local_addr()?))).collect::<Result<String>>()?;
+/// A file with the addresses of processes, on which nothing listens.
+pub(crate) fn hosts(folder: &Path, count: u16) -> Result<PathBuf> {
+    let lines: String = free_addresses(count)?.iter().map(|address| format!("{address}\n")).collect();
     let file = folder.join("hosts");
     std::fs::write(&file, lines)?;
     Ok(file)

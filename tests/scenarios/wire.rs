@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use headwater_connectors::testing::{may_skip, workspace};
-use headwater_tests::exposition::wait_until;
+use headwater_tests::exposition::{free_address, wait_until};
 use headwater_tests::pipeline::{PLAIN, binary, run, succeed, write_log};
 use headwater_tests::scripts::python;
 use headwater_tests::serving::{Serving, figure, has_psql, psql};
@@ -95,18 +95,19 @@ fn a_run_serves_its_new_commits() -> Result<()> {
     let (log, data, config) = (folder.path().join("log"), folder.path().join("data"), folder.path().join("run.toml"));
     write_log(&log, "accounts", 0, ACCOUNTS)?;
     write_log(&log, "transactions", 0, &deposit(1))?;
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+    let address = free_address()?;
     let text = format!(
-        "[http]\naddress = \"\"\n[serve]\naddress = \"127.0.0.1:{port}\"\n[outbox]\ntopics = []\n[commit]\ninterval = \"100ms\"\n\
+        "[http]\naddress = \"\"\n[serve]\naddress = \"{address}\"\n[outbox]\ntopics = []\n[commit]\ninterval = \"100ms\"\n\
          [valuation]\ninterval = \"100ms\"\n[time]\nhorizon = \"87600h\"\n"
     );
     std::fs::write(&config, text)?;
     let mut command = Command::new(binary()?);
     command.args(["run", "--source", &format!("log:{}", log.display()), "--data"]).arg(&data).arg("--config").arg(&config);
     let process = command.stdout(Stdio::null()).spawn()?;
-    let _serving = Serving { process, port: port.clone() };
+    let (_, port) = address.rsplit_once(':').context("a port")?;
+    let _serving = Serving { process, port: port.to_owned() };
     let posted = || -> Result<String> {
-        Ok(String::from_utf8(psql(&port, &["-Atc", "SELECT posted FROM balances WHERE account_id = 'A1'"], &[])?.stdout)?)
+        Ok(String::from_utf8(psql(port, &["-Atc", "SELECT posted FROM balances WHERE account_id = 'A1'"], &[])?.stdout)?)
     };
     wait_until("the first deposit", || Ok(posted()? == "100.25\n"))?;
     write_log(&log, "transactions", 0, &deposit(2))?;

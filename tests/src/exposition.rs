@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use headwater_connectors::testing;
 
 use crate::pipeline::{binary, succeed, write_log};
 
@@ -86,22 +87,14 @@ pub(crate) fn stop(process: &mut Child) {
     let _ = process.wait();
 }
 
-/// An unused address on the loopback.
+/// An address on the loopback on which nothing listens.
 pub fn free_address() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+    free_addresses(1)?.pop().context("an address")
 }
 
-/// Unused addresses on the loopback, with consecutive ports.
+/// Addresses on the loopback on which nothing listens, with consecutive ports.
 pub fn free_addresses(count: u16) -> Result<Vec<String>> {
-    let listen = || -> std::io::Result<Vec<TcpListener>> {
-        let first = TcpListener::bind("127.0.0.1:0")?;
-        let port = first.local_addr()?.port();
-        let others = (1..count).map(|number| TcpListener::bind(("127.0.0.1", port.saturating_add(number))));
-        std::iter::once(Ok(first)).chain(others).collect()
-    };
-    // The port after a free one may be in use.
-    let listening = (0..100).find_map(|_| listen().ok()).context("no free ports one after the other")?;
-    listening.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect()
+    Ok(testing::free_addresses(count)?.iter().map(SocketAddr::to_string).collect())
 }
 
 /// Waits until a condition holds.

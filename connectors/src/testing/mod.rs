@@ -1,12 +1,15 @@
-//! Test support: a real Kafka broker, topics in memory, and the folder of the workspace. Behind the feature `test-broker`.
+//! Test support: a real Kafka broker, topics in memory, free addresses, and the folder of the workspace. Behind the feature
+//! `test-broker`.
 
 mod broker;
 mod memory;
+mod ports;
 
 use std::path::PathBuf;
 
 pub use broker::Broker;
 pub use memory::MemoryLog;
+pub use ports::free_addresses;
 
 /// The folder of the workspace, for scripts and files that tests use where they are.
 pub fn workspace() -> PathBuf {
