@@ -35,7 +35,7 @@ mod var;
 use clap::{Parser, Subcommand};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Benchmarks of Headwater.
 #[derive(Parser)]
@@ -72,7 +72,6 @@ enum Bench {
 }
 
 fn main() -> anyhow::Result<()> {
-    headwater::allocator::keep_freed_pages();
     if cfg!(debug_assertions) {
         println!("This is the dev profile: figures to be told come from `cargo run --release -p headwater-benches`.");
     }

@@ -21,7 +21,6 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod allocator;
 pub mod arguments;
 pub mod avro;
 mod bounds;

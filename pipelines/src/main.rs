@@ -11,7 +11,6 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use headwater::allocator::keep_freed_pages;
 use headwater::arguments::with_statements;
 use headwater::cluster::Cluster;
 use headwater::commands::{
@@ -24,7 +23,7 @@ use headwater::run::{Replay, Run, run};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A streaming dataflow pipeline for finance.
 #[derive(Parser)]
@@ -141,7 +140,6 @@ struct TopicsArguments {
 }
 
 fn main() -> ExitCode {
-    keep_freed_pages();
     let arguments = CommandLine::parse_from(with_statements(std::env::args_os()));
     if let Command::Replay(replay) = &arguments.command
         && let Some(contradiction) = replay.contradiction()
