@@ -438,6 +438,24 @@ mod tests {
         assert_eq!(returns(&days), ["2026-01-05,,", "2026-01-06,0.0,0.0", "2026-01-07,-1.0,", "2026-01-08,0.1,"]);
     }
 
+    #[test]
+    fn what_rounding_leaves_is_no_capital() {
+        // An account in EUR bought futures in USD and paid nothing in. At 1.27 the fee of 1.25 USD is -0.984251969 EUR, the loss of 10.24 USD
+        // -8.062992126 EUR, and the value of 443.76 USD less the 455.25 USD paid is 349.417322835 - 358.464566929: 10^-9 more than the P&L.
+        let row = |equity, realized, unrealized, ts| {
+            let (row, change) = portfolio(0, 0, ts);
+            let [equity, realized_pnl, unrealized_pnl] = [equity, realized, unrealized].map(Total::from_units);
+            (Portfolio { equity, realized_pnl, unrealized_pnl, gross_exposure: Total::whole(349), ..row }, change)
+        };
+        let bought = row(-9_047_244_094, -984_251_969, -8_062_992_126, at(5, 50_881));
+        assert_eq!(returns(&[portfolio(0, 0, at(5, 60)), bought]), ["2026-01-05,,"]);
+        // Nor is it capital of the next day, when the futures are sold.
+        let even = row(1, -984_251_969, 984_251_970, at(5, 60_000));
+        let (closed, change) = row(-984_251_969, -984_251_969, 0, at(6, 60));
+        let days = [portfolio(0, 0, at(5, 60)), even, (Portfolio { gross_exposure: Total::ZERO, ..closed }, change)];
+        assert_eq!(returns(&days), ["2026-01-05,,", "2026-01-06,,"]);
+    }
+
     /// The 99 % VaR of account `a`.
     fn var(var: i64, ts: EventTime) -> Risk {
         Risk {
