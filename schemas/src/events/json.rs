@@ -228,6 +228,14 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, BadRecord> {
     serde_json::from_str(text).map_err(|error| explain::<T>(text, &error))
 }
 
+/// The error of a record with what is wrong in it: first of all, whether it is JSON.
+pub(super) fn first_of_all_json(text: &str, bad: BadRecord) -> BadRecord {
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => bad,
+        Err(error) => not_json(&error),
+    }
+}
+
 fn not_json(error: &serde_json::Error) -> BadRecord {
     BadRecord::new(
         ErrorCode::NotJson,

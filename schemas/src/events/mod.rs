@@ -183,7 +183,8 @@ impl Event {
         if value.len() > MAX_RECORD_BYTES {
             return Err(BadRecord::too_large(value.len() as u64));
         }
-        let event = Self::read(topic, json::object(value)?)?;
+        let text = json::object(value)?;
+        let event = Self::read(topic, text).map_err(|bad| json::first_of_all_json(text, bad))?;
         event.check()?;
         match key {
             Some(key) if !event.has_key(key) => {

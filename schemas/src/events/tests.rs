@@ -249,6 +249,22 @@ fn type_may_stand_anywhere_in_a_record_but_only_once() {
     }
 }
 
+/// `not_json`: the value is not JSON, or something follows the object. A fault before that is no reason for another code.
+#[test]
+fn what_is_no_json_is_not_json_whatever_else_is_wrong() {
+    for (topic, text) in [
+        (Topic::Transactions, r#"{"amount":"1"} trailing"#),
+        (Topic::Transactions, r#"{"transaction_id":"t","amount":"abc","#),
+        (Topic::Transactions, r#"{"transaction_id":"t","amount":"-1","more":tru}"#),
+        (Topic::Labels, r#"{"subject_id":7,"label":"x","ts":1}{}"#),
+        (Topic::Labels, r#"{"subject_id":"t","subject_id":"t","#),
+        (Topic::Fills, r#"{"type":"boost","fill_id":"f""#),
+        (Topic::Orders, r#"{"order_id":"o"} x"#),
+    ] {
+        assert_eq!(decode(topic, text).map_err(|bad| bad.code), Err(ErrorCode::NotJson), "{text}");
+    }
+}
+
 #[test]
 fn keys_must_agree_and_tombstones_only_delete_in_tables() {
     let close = br#"{"symbol":"S","date":"2026-02-28","close":"1"}"#;
