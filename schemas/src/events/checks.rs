@@ -6,7 +6,7 @@
 use jiff::tz::TimeZone;
 
 use super::{AccountEvent, BadRecord, ErrorCode, Event, OrderEvent, Transaction, TransferEvent};
-use crate::value::{Amount, Currency, Decimal, Text, currency as currencies, fixed};
+use crate::value::{AccountId, Amount, Currency, Decimal, Text, currency as currencies, fixed};
 
 /// Maximum length of a currency, in characters: `USD`, `USDT`, `1000SATS`.
 const MAX_CURRENCY_LENGTH: usize = 12;
@@ -23,8 +23,7 @@ impl Event {
             }
             Self::Limit(event) => event.check(),
             Self::Budget(event) => part("threshold", event.threshold).and_then(|()| amount_in(event.amount, &event.currency)),
-            Self::Account(AccountEvent::Opened(event)) => currency("currency", &event.currency),
-            Self::Account(AccountEvent::Updated(event)) => event.currency.as_ref().map_or(Ok(()), |word| currency("currency", word)),
+            Self::Account(event) => event.check(),
             Self::FxRate(event) => event.check(),
             Self::Suppression(event) => event.check(),
             Self::Order(OrderEvent::New(event)) => event.check(),
@@ -40,10 +39,41 @@ impl Event {
     }
 }
 
+impl AccountEvent {
+    fn check(&self) -> Checked {
+        customers_own("account_id", self.account_id())?;
+        match self {
+            Self::Opened(event) => currency("currency", &event.currency),
+            Self::Updated(event) => event.currency.as_ref().map_or(Ok(()), |word| currency("currency", word)),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Transaction {
     fn check(&self) -> Checked {
         coordinates(("lat", self.lat), ("lon", self.lon))?;
         amount_in(self.amount, &self.currency)?;
+        self.check_exchange()?;
+        customers_own("account_id", &self.account_id)?;
+        self.check_counterparty()
+    }
+
+    /// Money from or to the outside goes against the outside in its own currency. What resolves a hold or reverses a posting is compared
+    /// with that, by the ledger.
+    fn check_counterparty(&self) -> Checked {
+        let refers = self.pending_id.is_some() || self.reverses.is_some();
+        let Some(other) = self.counterparty_account.filter(|other| other.is_contra() && !refers) else { return Ok(()) };
+        let outside = AccountId::external(self.counter_currency.unwrap_or(self.currency));
+        if other == outside {
+            return Ok(());
+        }
+        let message =
+            format!("counterparty_account: {other:?} is an account of the ledger's own; send {outside}, or none, for the outside");
+        Err(BadRecord::new(ErrorCode::Inconsistent, message))
+    }
+
+    fn check_exchange(&self) -> Checked {
         match (self.counter_amount, &self.counter_currency) {
             (None, None) => Ok(()),
             (Some(_), Some(counter)) if *counter == self.currency => {
@@ -54,7 +84,7 @@ impl Transaction {
                 let message = "counter_amount: nothing is exchanged for it; send amount, too, or no counter_amount";
                 Err(BadRecord::new(ErrorCode::Inconsistent, message))
             }
-            (Some(amount), Some(counter)) => amount_in(amount, counter),
+            (Some(amount), Some(counter)) => currency("counter_currency", counter).and_then(|()| digits("counter_amount", amount, counter)),
             _ => {
                 let message = "counter_amount and counter_currency belong together: send both for an exchange, else none";
                 Err(BadRecord::new(ErrorCode::Inconsistent, message))
@@ -66,9 +96,22 @@ impl Transaction {
 /// An amount has at most the fraction digits of its currency.
 fn amount_in(amount: Amount, word: &Currency) -> Checked {
     currency("currency", word)?;
+    digits("amount", amount, word)
+}
+
+fn digits(field: &str, amount: Amount, word: &Currency) -> Checked {
     if !currencies::has_exponent(amount.units(), word) {
         let digits = currencies::exponent(word).unwrap_or_default();
-        let message = format!("amount: {amount} has more than the {digits} fraction digits of {word}; round it where it is made");
+        let message = format!("{field}: {amount} has more than the {digits} fraction digits of {word}; round it where it is made");
+        return Err(BadRecord::new(ErrorCode::Inconsistent, message));
+    }
+    Ok(())
+}
+
+/// The accounts of the outside and of positions in currencies are the ledger's: nobody opens them, or sends from them.
+fn customers_own(field: &str, account: &AccountId) -> Checked {
+    if account.is_contra() {
+        let message = format!("{field}: {account:?} is an account of the ledger's own; send that of a customer");
         return Err(BadRecord::new(ErrorCode::Inconsistent, message));
     }
     Ok(())

@@ -265,6 +265,40 @@ fn what_is_no_json_is_not_json_whatever_else_is_wrong() {
     }
 }
 
+/// The ledger's own accounts, `external:USD` and `position:USD`, are nobody's to open, to send from, or to pay in another currency.
+#[test]
+fn accounts_of_the_ledger_are_no_customers() {
+    let refused = |topic, text: &str, field: &str| match decode(topic, text) {
+        Err(bad) => {
+            assert_eq!(bad.code, ErrorCode::Inconsistent, "{text}");
+            assert!(bad.message.starts_with(field), "{text}: {}", bad.message);
+        }
+        Ok(event) => panic!("{event:?}"),
+    };
+    let opened = |account: &str| {
+        format!(r#"{{"type":"opened","account_id":"{account}","customer_id":"c","account_type":"checking","currency":"USD","ts":1}}"#)
+    };
+    let paid = |account: &str, more: &str| {
+        format!(r#"{{"transaction_id":"t","account_id":"{account}","type":"payment","amount":"5","currency":"USD","ts":1{more}}}"#)
+    };
+    for account in ["external:USD", "external:EUR", "position:USD"] {
+        refused(Topic::Accounts, &opened(account), "account_id");
+        refused(Topic::Transactions, &paid(account, ""), "account_id");
+    }
+    let exchange = r#","counter_amount":"4","counter_currency":"EUR""#;
+    for more in ["external:EUR", "external:", "position:USD"] {
+        refused(Topic::Transactions, &paid("a", &format!(r#","counterparty_account":"{more}""#)), "counterparty_account");
+    }
+    let outside = |currency: &str| paid("a", &format!(r#"{exchange},"counterparty_account":"external:{currency}""#));
+    refused(Topic::Transactions, &outside("USD"), "counterparty_account");
+    assert!(decode(Topic::Transactions, &outside("EUR")).is_ok());
+    // A reversal speaks in the terms of its original, which only the ledger knows.
+    assert!(decode(Topic::Transactions, &paid("a", r#","reverses":"x","counterparty_account":"external:EUR""#)).is_ok());
+    assert!(decode(Topic::Accounts, &opened("externals")).is_ok());
+    refused(Topic::Transactions, &paid("a", r#","counter_amount":"4.001","counter_currency":"EUR""#), "counter_amount: 4.001");
+    refused(Topic::Transactions, &paid("a", r#","counter_amount":"4","counter_currency":"eur""#), "counter_currency");
+}
+
 #[test]
 fn keys_must_agree_and_tombstones_only_delete_in_tables() {
     let close = br#"{"symbol":"S","date":"2026-02-28","close":"1"}"#;
@@ -356,8 +390,8 @@ fn a_default_written_out_is_the_same_content() -> TestResult {
     // Topic, event, a default, and another value in its place.
     for (topic, event, default, other) in [
         (Topic::Transactions, transaction, r#""phase":"posted""#, r#""phase":"pending""#),
-        (Topic::Transactions, transaction, r#""counterparty_account":"external:USD""#, r#""counterparty_account":"external:EUR""#),
-        (Topic::Transactions, exchange, r#""counterparty_account":"external:EUR""#, r#""counterparty_account":"external:USD""#),
+        (Topic::Transactions, transaction, r#""counterparty_account":"external:USD""#, r#""counterparty_account":"b""#),
+        (Topic::Transactions, exchange, r#""counterparty_account":"external:EUR""#, r#""counterparty_account":"b""#),
         (Topic::Transactions, hold, r#""counterparty_account":"external:USD""#, r#""counterparty_account":"b""#),
         (Topic::Fills, fill, r#""fee":"0.00""#, r#""fee":"0.01""#),
         (Topic::Orders, order, r#""post_only":false"#, r#""post_only":true"#),
