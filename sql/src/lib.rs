@@ -79,6 +79,7 @@ mod catalog;
 mod changed;
 mod changes;
 mod chosen;
+mod column_words;
 mod columns;
 mod commits_table;
 mod committed;

@@ -12,7 +12,7 @@ use crate::copies;
 use crate::error::QueryError;
 use crate::readable::not_sql;
 use crate::syntax::sql_of_mut;
-use crate::{existence, lengths, limits, negation, patterns, postgres_syntax, time_texts, told_apart, unlike, zones};
+use crate::{column_words, existence, lengths, limits, negation, patterns, postgres_syntax, time_texts, told_apart, unlike, zones};
 
 /// A statement that reads.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(crate) fn double_quoted(text: &str) -> String {
 /// Parses a text with exactly one statement.
 pub(crate) fn parse(text: &str) -> Result<Statement, QueryError> {
     limits::check(text)?;
-    let parser = DFParserBuilder::new(text).build();
+    let parser = column_words::tokens(text).and_then(|tokens| DFParserBuilder::new(tokens).build());
     let mut statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(|error| not_sql(text, &error))?;
     match (statements.pop_front(), statements.len()) {
         (None, _) => Err(QueryError::Empty),

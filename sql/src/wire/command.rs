@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use super::copy::{self, Layout};
 use super::parameters;
 use super::problem::{Problem, code};
+use crate::column_words;
 use crate::error::QueryError;
 use crate::limits;
 use crate::readable::{not_sql, readable};
@@ -68,7 +69,8 @@ pub(super) fn parse(text: &str) -> Result<Option<Command>, Problem> {
     if let Some(command) = of_words(text) {
         return command.map(Some);
     }
-    let mut parser = DFParserBuilder::new(text).build().map_err(|error| problem(readable(&error)))?;
+    let parser = column_words::tokens(text).and_then(|tokens| DFParserBuilder::new(tokens).build());
+    let mut parser = parser.map_err(|error| problem(readable(&error)))?;
     if parser.parser.parse_keyword(Keyword::COPY) {
         return copy::parse(&mut parser.parser, text).map(Some);
     }
