@@ -1,30 +1,31 @@
 //! Decimal arithmetic without overflow or loss of digits, and sums of integers that do not wrap ([`crate::sums`]).
 //!
 //! DataFusion multiplies and adds decimals in 128 bits, and a sum wraps around; a quotient has four more digits than its
-//! dividend. Here products that may need more than 38 digits, and sums of numbers with more than 29, have 76 digits, and every
-//! quotient has at least [`QUOTIENT_DIGITS`] after its point. A result beyond 76 digits is an error.
+//! dividend, and is cut off there. Here products that may need more than 38 digits, and sums of numbers with more than 29, have 76
+//! digits, and every quotient has at least [`QUOTIENT_DIGITS`] after its point, the last one rounded half away from zero. A result
+//! beyond 76 digits is an error. Averages are quotients, too ([`crate::averages`]).
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, FieldRef};
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DECIMAL256_MAX_SCALE, DataType, FieldRef};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::functions_aggregate::sum::sum_udaf;
-use datafusion::logical_expr::expr::Cast;
+use datafusion::logical_expr::expr::{BinaryExpr, Cast};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, ExprSchemable, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
-    Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, ExprSchemable, GroupsAccumulator, Operator, ReversedUDAF, SetMonotonicity,
+    Signature, Volatility,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use crate::sums::{IntegerSum, added_as, is_of_integers};
 
 /// Minimum digits after the point of a quotient: as many as PostgreSQL gives for quotients down to 10^-12.
-const QUOTIENT_DIGITS: i8 = 28;
+pub(crate) const QUOTIENT_DIGITS: i8 = 28;
 /// What a division adds to the scale of its dividend.
-const ADDED_BY_DIVISION: i8 = 4;
+pub(crate) const ADDED_BY_DIVISION: i8 = 4;
 /// A sum of numbers with this many digits cannot wrap before 10^9 rows. Money has 28, and 29 where it is mixed with integers.
 const SUMMED_IN_128_BITS: u8 = 29;
 
@@ -83,13 +84,19 @@ impl ExprPlanner for WideDecimals {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expr;
         let types = (left.get_type(schema).ok(), right.get_type(schema).ok());
-        let widened = match &types {
+        let digits = match &types {
             (Some(left_type), Some(right_type)) if left_type.is_decimal() || right_type.is_decimal() => {
-                Digits::of(&left, left_type).zip(Digits::of(&right, right_type)).and_then(|(left, right)| widened(&op, left, right, &types))
+                Digits::of(&left, left_type).zip(Digits::of(&right, right_type))
             }
             _ => None,
         };
-        let (left, right) = match widened {
+        let Some((left_digits, right_digits)) = digits else {
+            return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
+        };
+        if op == BinaryOperator::Divide {
+            return Ok(PlannerResult::Planned(quotient(left, left_digits, right, right_digits)));
+        }
+        let (left, right) = match widened(&op, left_digits, right_digits, &types) {
             Some((left_digits, right_digits)) => (cast(left, left_digits), cast(right, right_digits)),
             None => (left, right),
         };
@@ -106,10 +113,22 @@ fn widened(op: &BinaryOperator, left: Digits, right: Digits, types: &(Option<Dat
             let precision = left.precision.saturating_add(right.precision).saturating_add(1);
             (one_is_wide || precision > DECIMAL128_MAX_PRECISION).then_some((left, right))
         }
-        BinaryOperator::Divide => Some((left.with_scale(QUOTIENT_DIGITS - ADDED_BY_DIVISION), right)),
         BinaryOperator::Plus | BinaryOperator::Minus | BinaryOperator::Modulo => one_is_wide.then_some((left, right)),
         _ => None,
     }
+}
+
+/// A quotient with one digit more than is kept, which a cast rounds half away from zero. Its name is that of the quotient: casts have
+/// none.
+fn quotient(left: Expr, left_digits: Digits, right: Expr, right_digits: Digits) -> Expr {
+    let kept = left_digits.with_scale(QUOTIENT_DIGITS - ADDED_BY_DIVISION);
+    let one_more = kept.with_scale(kept.scale.saturating_add(1));
+    let quotient = Expr::BinaryExpr(BinaryExpr::new(Box::new(cast(left, one_more)), Operator::Divide, Box::new(cast(right, right_digits))));
+    let scale = kept.scale.saturating_add(ADDED_BY_DIVISION).min(DECIMAL256_MAX_SCALE);
+    // The greatest quotient is that of the greatest dividend and the least divisor.
+    let before_point = i16::from(kept.precision) - i16::from(kept.scale) + i16::from(right_digits.scale);
+    let precision = u8::try_from(before_point.saturating_add(i16::from(scale)).max(1)).unwrap_or(DECIMAL256_MAX_PRECISION);
+    Expr::Cast(Cast::new(Box::new(quotient), DataType::Decimal256(precision.min(DECIMAL256_MAX_PRECISION), scale)))
 }
 
 /// The expression with 76 digits, under its original name.
@@ -309,6 +328,22 @@ mod tests {
             // Ours has further digits where PostgreSQL rounds.
             let digits = postgresql.trim_end_matches('0').len() - 1;
             assert_eq!(value.get(..digits), postgresql.get(..digits), "{sql}: {value}");
+        }
+        // The last digit is rounded half away from zero, as PostgreSQL rounds its last one.
+        for (sql, expected) in [
+            ("2.0 / 3", "0.6666666666666666666666666667"),
+            ("-2.0 / 3", "-0.6666666666666666666666666667"),
+            ("1 / 1.08875", "0.9184845005740528128587830080"),
+            ("1.0 / 20000000000000000000000000000", "0.0000000000000000000000000001"),
+            ("-1.0 / 20000000000000000000000000000", "-0.0000000000000000000000000001"),
+            ("1.0 / 20000000000000000000000000001", "0"),
+            ("CAST(2 AS DECIMAL(38,9)) / CAST(3 AS DECIMAL(38,9))", "0.6666666666666666666666666667"),
+            ("2.0 / 3 / 2", "0.3333333333333333333333333333"),
+            ("x / 3", "0.6666666666666666666666666667"),
+        ] {
+            let value = rows(&catalog, &format!("SELECT {sql} AS q FROM (VALUES (2.0)) AS t(x)")).concat();
+            let kept = |number: &str| number.trim_end_matches('0').get(..30.min(number.trim_end_matches('0').len())).map(str::to_owned);
+            assert_eq!(kept(&value), kept(expected), "{sql}: {value}");
         }
         assert_eq!(rows(&catalog, "SELECT 7 / 2 AS a, CAST(7 AS DOUBLE) / 2 AS b, ROUND(2.0 / 3, 4) AS c"), ["3,3.5,0.6667"]);
         assert!(message(&catalog, "SELECT 1.5 / 0").contains("Divide by zero"));

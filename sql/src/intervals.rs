@@ -1,13 +1,17 @@
-//! Intervals that are added, multiplied and compared as in PostgreSQL.
+//! Intervals that are added, multiplied, divided and compared as in PostgreSQL, and differences of times.
 //!
 //! DataFusion 55 keeps a date a date when an interval is added, so that `date '2026-01-01' + interval '2 hours'` lost the hours; it compares
-//! months, then days, then nanoseconds, so that 47 hours were less than a day; and it multiplies no intervals. In PostgreSQL the sum is a
-//! time, a month has 30 days and a day 24 hours where intervals are compared, and `3 * interval '1 day'` is an interval.
+//! and orders months, then days, then nanoseconds, so that 47 hours were less than a day; it multiplies and divides no intervals; and a
+//! difference of times has no days, so that `EXTRACT(HOUR FROM b - a)` was 84 where PostgreSQL has 3 days and 12 hours. In PostgreSQL the
+//! sum is a time, a month has 30 days and a day 24 hours where intervals are compared, and `3 * interval '1 day'` is an interval.
 
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, AsArray, Decimal128Array, IntervalMonthDayNanoArray};
-use arrow::datatypes::{DataType, Decimal128Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit};
+use arrow::datatypes::{
+    DataType, Decimal128Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit, TimestampNanosecondType,
+};
+use arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, exec_err};
@@ -21,13 +25,18 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use crate::named_expressions::replace_named;
 
 /// The type of intervals: months, days and nanoseconds.
-const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
+pub(crate) const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 /// Nanoseconds of a day.
 const DAY: i128 = 86_400_000_000_000;
 /// Days of a month, where intervals are compared.
 const DAYS_OF_MONTH: i128 = 30;
 /// The type of lengths in nanoseconds.
 const LENGTH: DataType = DataType::Decimal128(38, 0);
+/// The type of what an interval is multiplied with or divided by, and its value for the number 1.
+const FACTOR: DataType = DataType::Decimal128(38, 15);
+const ONE: i128 = 1_000_000_000_000_000;
+/// The type of times between which there is an interval.
+const TIME: DataType = DataType::Timestamp(TimeUnit::Nanosecond, None);
 
 /// Plans sums of dates and intervals, and products of intervals.
 #[derive(Debug)]
@@ -35,17 +44,20 @@ pub(crate) struct IntervalArithmetic;
 
 impl ExprPlanner for IntervalArithmetic {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
-        use BinaryOperator::{Minus, Multiply, Plus};
+        use BinaryOperator::{Divide, Minus, Multiply, Plus};
         let RawBinaryExpr { op, left, right } = expr;
         let (Ok(left_type), Ok(right_type)) = (left.get_type(schema), right.get_type(schema)) else {
             return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
         };
-        let time = || DataType::Timestamp(TimeUnit::Nanosecond, None);
         let (left, right) = match op {
-            Plus | Minus if is_date(&left_type) && is_interval(&right_type) => (cast(left, time()), right),
-            Plus if is_interval(&left_type) && is_date(&right_type) => (left, cast(right, time())),
-            Multiply if is_interval(&left_type) && right_type.is_integer() => return Ok(PlannerResult::Planned(product(left, right))),
-            Multiply if left_type.is_integer() && is_interval(&right_type) => return Ok(PlannerResult::Planned(product(right, left))),
+            Plus | Minus if is_date(&left_type) && is_interval(&right_type) => (cast(left, TIME), right),
+            Plus if is_interval(&left_type) && is_date(&right_type) => (left, cast(right, TIME)),
+            Minus if are_times(&left_type, &right_type) => return planned(left, "-", right, between),
+            Multiply if is_interval(&left_type) && is_number(&right_type) => return planned(left, "*", right, times),
+            Multiply if is_number(&left_type) && is_interval(&right_type) => {
+                return planned(left, "*", right, |left, right| times(right, left));
+            }
+            Divide if is_interval(&left_type) && is_number(&right_type) => return planned(left, "/", right, divided),
             _ => (left, right),
         };
         Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
@@ -58,6 +70,18 @@ const fn is_date(data_type: &DataType) -> bool {
 
 const fn is_interval(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Interval(_))
+}
+
+fn is_number(data_type: &DataType) -> bool {
+    data_type.is_numeric()
+}
+
+/// Two times, or a time and a date.
+const fn are_times(left: &DataType, right: &DataType) -> bool {
+    const fn is_time(data_type: &DataType) -> bool {
+        matches!(data_type, DataType::Timestamp(..))
+    }
+    (is_time(left) || is_time(right)) && (is_time(left) || is_date(left)) && (is_time(right) || is_date(right))
 }
 
 /// Compares intervals by their lengths.
@@ -76,6 +100,17 @@ impl AnalyzerRule for ComparedIntervals {
 
 fn compared(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&plan.inputs());
+    let plan = match plan {
+        LogicalPlan::Sort(mut sort) => {
+            for by in &mut sort.expr {
+                if by.expr.get_type(&schema).is_ok_and(|data_type| is_interval(&data_type)) {
+                    by.expr = length(by.expr.clone());
+                }
+            }
+            LogicalPlan::Sort(sort)
+        }
+        plan => plan,
+    };
     replace_named(plan, |expr| expr.transform_up(|expr| Ok(compared_expression(expr, &schema))))
 }
 
@@ -98,8 +133,22 @@ const fn is_comparison(op: Operator) -> bool {
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
-fn product(interval: Expr, factor: Expr) -> Expr {
-    INTERVAL_TIMES.call(vec![cast(interval, INTERVAL), cast(factor, DataType::Int64)])
+/// A function in place of an operator, under the name of the operation.
+fn planned(left: Expr, op: &str, right: Expr, call: impl FnOnce(Expr, Expr) -> Expr) -> Result<PlannerResult<RawBinaryExpr>> {
+    let name = format!("{} {op} {}", left.schema_name(), right.schema_name());
+    Ok(PlannerResult::Planned(call(left, right).alias(name)))
+}
+
+fn between(later: Expr, earlier: Expr) -> Expr {
+    TIME_BETWEEN.call(vec![cast(later, TIME), cast(earlier, TIME)])
+}
+
+fn times(interval: Expr, factor: Expr) -> Expr {
+    INTERVAL_TIMES.call(vec![cast(interval, INTERVAL), cast(factor, FACTOR)])
+}
+
+fn divided(interval: Expr, divisor: Expr) -> Expr {
+    INTERVAL_DIVIDED.call(vec![cast(interval, INTERVAL), cast(divisor, FACTOR)])
 }
 
 fn length(interval: Expr) -> Expr {
@@ -107,31 +156,96 @@ fn length(interval: Expr) -> Expr {
 }
 
 /// One function each: a plan compares them.
-static INTERVAL_TIMES: LazyLock<ScalarUDF> = LazyLock::new(interval_times);
+static INTERVAL_TIMES: LazyLock<ScalarUDF> = LazyLock::new(|| interval_function("interval_times", |factor| (factor, ONE)));
+static INTERVAL_DIVIDED: LazyLock<ScalarUDF> = LazyLock::new(|| interval_function("interval_divided", |factor| (ONE, factor)));
 static INTERVAL_LENGTH: LazyLock<ScalarUDF> = LazyLock::new(interval_length);
+static TIME_BETWEEN: LazyLock<ScalarUDF> = LazyLock::new(time_between);
 
-/// An interval, so many times.
-fn interval_times() -> ScalarUDF {
-    let times = |arguments: &[ColumnarValue]| {
+/// The parts of an interval, or of a sum of intervals.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) months: i128,
+    pub(crate) days: i128,
+    pub(crate) nanoseconds: i128,
+}
+
+/// A function of an interval and a factor, which it makes a fraction of.
+fn interval_function(name: &str, fraction: impl Fn(i128) -> (i128, i128) + Send + Sync + 'static) -> ScalarUDF {
+    let scale = move |arguments: &[ColumnarValue]| {
         let columns = ColumnarValue::values_to_arrays(arguments)?;
         let [intervals, factors] = columns.as_slice() else { return exec_err!("an interval and a number were promised") };
-        let (intervals, factors) = (intervals.as_primitive::<IntervalMonthDayNanoType>(), factors.as_primitive::<Int64Type>());
-        let product = |(interval, factor): (Option<IntervalMonthDayNano>, Option<i64>)| match interval.zip(factor) {
+        let (intervals, factors) = (intervals.as_primitive::<IntervalMonthDayNanoType>(), factors.as_primitive::<Decimal128Type>());
+        let scaled = |(interval, factor): (Option<IntervalMonthDayNano>, Option<i128>)| match interval
+            .zip(factor)
+            .map(|(interval, factor)| (interval, fraction(factor)))
+        {
             None => Ok(None),
-            Some((interval, factor)) => match times_checked(interval, factor) {
-                Some(product) => Ok(Some(product)),
+            Some((_, (_, 0))) => Err(ArrowError::DivideByZero.into()),
+            Some((interval, (numerator, denominator))) => match scaled(part_of(interval), numerator, denominator) {
+                Some(scaled) => Ok(Some(scaled)),
                 None => exec_err!("interval out of range"),
             },
         };
-        let products: IntervalMonthDayNanoArray = intervals.iter().zip(factors.iter()).map(product).collect::<Result<_>>()?;
-        Ok(ColumnarValue::Array(Arc::new(products) as ArrayRef))
+        let scaled: IntervalMonthDayNanoArray = intervals.iter().zip(factors.iter()).map(scaled).collect::<Result<_>>()?;
+        Ok(ColumnarValue::Array(Arc::new(scaled) as ArrayRef))
     };
-    create_udf("interval_times", vec![INTERVAL, DataType::Int64], INTERVAL, Volatility::Immutable, Arc::new(times))
+    create_udf(name, vec![INTERVAL, FACTOR], INTERVAL, Volatility::Immutable, Arc::new(scale))
 }
 
-fn times_checked(interval: IntervalMonthDayNano, factor: i64) -> Option<IntervalMonthDayNano> {
-    let part = |part: i32| i64::from(part).checked_mul(factor).and_then(|product| i32::try_from(product).ok());
-    Some(IntervalMonthDayNano::new(part(interval.months)?, part(interval.days)?, interval.nanoseconds.checked_mul(factor)?))
+fn part_of(interval: IntervalMonthDayNano) -> Part {
+    let (months, days) = (i128::from(interval.months), i128::from(interval.days));
+    Part { months, days, nanoseconds: i128::from(interval.nanoseconds) }
+}
+
+/// Parts of an interval, times a fraction. As in PostgreSQL, what is left of a month are days, and what is left of a day is time. `None`
+/// if it is no interval, or the denominator is zero.
+pub(crate) fn scaled(part: Part, numerator: i128, denominator: i128) -> Option<IntervalMonthDayNano> {
+    let divisor = greatest_common_divisor(numerator, denominator);
+    let (numerator, denominator) = (numerator.checked_div(divisor)?, denominator.checked_div(divisor)?);
+    let divided = |number: i128| Some((number.checked_div(denominator)?, number.checked_rem(denominator)?));
+    let (months, months_left) = divided(part.months.checked_mul(numerator)?)?;
+    let (days_of_months, days_of_months_left) = divided(months_left.checked_mul(DAYS_OF_MONTH)?)?;
+    let (days, days_left) = divided(part.days.checked_mul(numerator)?)?;
+    let (days_more, days_left) = divided(days_left.checked_add(days_of_months_left)?)?;
+    let nanoseconds = part.nanoseconds.checked_mul(numerator)?.checked_add(days_left.checked_mul(DAY)?)?;
+    let days = days.checked_add(days_of_months)?.checked_add(days_more)?;
+    Some(IntervalMonthDayNano::new(
+        i32::try_from(months).ok()?,
+        i32::try_from(days).ok()?,
+        i64::try_from(rounded_quotient(nanoseconds, denominator)?).ok()?,
+    ))
+}
+
+/// A quotient, rounded half away from zero.
+fn rounded_quotient(dividend: i128, divisor: i128) -> Option<i128> {
+    let (quotient, rest) = (dividend.checked_div(divisor)?, dividend.checked_rem(divisor)?);
+    let is_half = rest.checked_abs()?.checked_mul(2)? >= divisor.checked_abs()?;
+    Some(if is_half { quotient.checked_add(rest.signum() * divisor.signum())? } else { quotient })
+}
+
+fn greatest_common_divisor(one: i128, other: i128) -> i128 {
+    let (mut one, mut other) = (one.saturating_abs(), other.saturating_abs());
+    while other != 0 {
+        (one, other) = (other, one.checked_rem(other).unwrap_or_default());
+    }
+    one.max(1)
+}
+
+/// The interval between two times: days of 24 hours, and the rest.
+fn time_between() -> ScalarUDF {
+    let between = |arguments: &[ColumnarValue]| {
+        let columns = ColumnarValue::values_to_arrays(arguments)?;
+        let [later, earlier] = columns.as_slice() else { return exec_err!("two times were promised") };
+        let (later, earlier) = (later.as_primitive::<TimestampNanosecondType>(), earlier.as_primitive::<TimestampNanosecondType>());
+        let between = |(later, earlier): (Option<i64>, Option<i64>)| {
+            let between = i128::from(later?) - i128::from(earlier?);
+            let days = i32::try_from(between / DAY).ok()?;
+            Some(IntervalMonthDayNano::new(0, days, i64::try_from(between % DAY).ok()?))
+        };
+        let intervals: IntervalMonthDayNanoArray = later.iter().zip(earlier.iter()).map(between).collect();
+        Ok(ColumnarValue::Array(Arc::new(intervals) as ArrayRef))
+    };
+    create_udf("time_between", vec![TIME, TIME], INTERVAL, Volatility::Immutable, Arc::new(between))
 }
 
 /// The length of an interval in nanoseconds.
@@ -152,7 +266,8 @@ fn interval_length() -> ScalarUDF {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{TestData, at, balance, changes, rows};
+    use crate::render::Format;
+    use crate::testing::{TestData, at, balance, changes, message, rows, text};
 
     /// The answers are those of PostgreSQL 15.
     #[test]
@@ -186,6 +301,50 @@ mod tests {
         ] {
             assert_eq!(rows(&catalog, &format!("SELECT {sum} AS t")), [expected], "{sum}");
         }
+    }
+
+    /// The answers are those of PostgreSQL 15.
+    #[test]
+    fn a_difference_of_times_has_days() {
+        let catalog = TestData::new().catalog();
+        let difference = "(timestamp '2026-03-05 00:00' - timestamp '2026-03-01 12:00')";
+        for (sql, expected) in [
+            (format!("EXTRACT(DAY FROM {difference})"), "3"),
+            (format!("EXTRACT(HOUR FROM {difference})"), "12"),
+            (format!("EXTRACT(EPOCH FROM {difference})"), "302400"),
+            (format!("EXTRACT(HOUR FROM -{difference})"), "-12"),
+            ("EXTRACT(DAY FROM timestamptz '2026-03-05T00:00:00Z' - date '2026-03-01')".to_owned(), "4"),
+            ("date '2026-03-05' - date '2026-03-01'".to_owned(), "4"),
+            (format!("timestamp '2026-01-01 00:00' + {difference} / 2"), "2026-01-02T18:00:00"),
+            (format!("{difference} > interval '84 hours', {difference} = interval '84 hours'"), "false,true"),
+        ] {
+            assert_eq!(rows(&catalog, &format!("SELECT {sql}")), [expected], "{sql}");
+        }
+        let named =
+            "SELECT a - b, COUNT(*) FROM (VALUES (timestamp '2026-01-02 00:00', timestamp '2026-01-01 00:00')) AS v(a, b) GROUP BY a - b";
+        assert_eq!(text(&catalog, named, Format::Csv).unwrap().lines().next(), Some("v.a - v.b,count(*)"));
+        let ordered = "SELECT x FROM (VALUES (1, interval '25 hours'), (2, interval '1 day'), (3, interval '40 days'), (4, interval '1 month')) \
+             AS v(x, i) ORDER BY i";
+        assert_eq!(rows(&catalog, ordered), ["2", "1", "4", "3"]);
+    }
+
+    /// The answers are those of PostgreSQL 15.
+    #[test]
+    fn what_is_left_of_a_month_is_days_and_of_a_day_is_time() {
+        let catalog = TestData::new().catalog();
+        for (interval, expected) in [
+            ("interval '1 day' * 2.5", "2026-01-03T12:00:00"),
+            ("interval '1 month' * 1.5", "2026-02-16T00:00:00"),
+            ("0.5 * interval '1 day'", "2026-01-01T12:00:00"),
+            ("interval '1 hour' / 2", "2026-01-01T00:30:00"),
+            // With nanoseconds where PostgreSQL has microseconds.
+            ("interval '1 day' / 7", "2026-01-01T03:25:42.857142857"),
+            ("interval '1 month' / 4", "2026-01-08T12:00:00"),
+            ("interval '1 day' * 0.5::float8", "2026-01-01T12:00:00"),
+        ] {
+            assert_eq!(rows(&catalog, &format!("SELECT timestamp '2026-01-01 00:00' + {interval} AS t")), [expected], "{interval}");
+        }
+        assert!(message(&catalog, "SELECT interval '1 day' / 0").contains("Divide by zero"));
     }
 
     #[test]

@@ -74,6 +74,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod audit;
+mod averages;
 mod bounded;
 mod catalog;
 mod changed;
@@ -92,12 +93,15 @@ mod decimals;
 mod derived;
 mod describe;
 mod engine;
+mod epochs;
 mod error;
 mod evidence;
+mod exact_numbers;
 mod existence;
 mod explained;
 mod export;
 mod files;
+mod floats;
 mod formats;
 mod functions;
 #[cfg(test)]
@@ -134,6 +138,7 @@ mod render;
 mod reports;
 mod restricted;
 mod rights;
+mod rounding;
 mod scan;
 #[cfg(test)]
 mod segments;

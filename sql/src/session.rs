@@ -10,15 +10,20 @@ use datafusion::functions::core::coalesce;
 use datafusion::functions_aggregate::bool_and_or::bool_and_udaf;
 use datafusion::functions_aggregate::variance::var_samp_udaf;
 use datafusion::logical_expr::registry::FunctionRegistry;
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use crate::averages::exact_average;
 use crate::bounded::{bound_functions, bytes_of_a_batch};
 use crate::committed::Committed;
 use crate::config::SqlConfig;
 use crate::correlated::CorrelatedKeys;
 use crate::decimals::{RULE_OF_NARROW_SUMS, WideDecimals, wide_sum};
 use crate::derived::DerivedTables;
+use crate::epochs::epoch_of;
 use crate::evidence::{reason_events, reason_figures};
+use crate::exact_numbers::as_numeric;
+use crate::floats::FloatsBesideDecimals;
 use crate::functions::functions;
 use crate::identifiers::identifier_functions;
 use crate::integers::{CheckedIntegers, SignedIntegers};
@@ -35,6 +40,7 @@ use crate::one_row::OneRow;
 use crate::plans::Plans;
 use crate::quantified::QuantifiedComparisons;
 use crate::rights::Rights;
+use crate::rounding::rounding_functions;
 use crate::time_texts::TimeTexts;
 use crate::told_apart::told_apart;
 use crate::type_names::pg_typeof;
@@ -59,6 +65,7 @@ pub(crate) fn session(
         .with_config(session_config(config))
         .with_runtime_env(Arc::clone(resources))
         .with_default_features()
+        .with_analyzer_rules(rules_of_types())
         .with_physical_optimizer_rule(Arc::new(YieldingJoins))
         .build();
     state.register_expr_planner(Arc::new(WideDecimals))?;
@@ -73,12 +80,16 @@ pub(crate) fn session(
     session.register_udf(told_apart());
     session.register_udf(negation());
     session.register_udf(pg_typeof());
+    session.register_udf(as_numeric());
+    session.register_udf(epoch_of());
+    rounding_functions().into_iter().for_each(|function| session.register_udf(function));
     session.register_udf(first_of_each());
     // Those of DataFusion convert decimals to binary numbers.
     session.register_udf(coalesce().as_ref().clone().with_aliases(["ifnull", "nvl"]));
     session.register_udf(reason_figures());
     session.register_udf(reason_events());
     session.register_udaf(wide_sum());
+    session.register_udaf(exact_average());
     // Names of PostgreSQL.
     session.register_udaf(var_samp_udaf().as_ref().clone().with_aliases(["variance"]));
     session.register_udaf(bool_and_udaf().as_ref().clone().with_aliases(["every"]));
@@ -99,6 +110,12 @@ pub(crate) fn session(
     let names = Names::new(Arc::clone(committed), rights.clone(), Arc::downgrade(&session), config.clone());
     catalog.register_schema(SCHEMA, Arc::new(names))?;
     Ok(session)
+}
+
+/// DataFusion's rules, after the one that comes before it makes types the same.
+fn rules_of_types() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let first: Arc<dyn AnalyzerRule + Send + Sync> = Arc::new(FloatsBesideDecimals);
+    std::iter::once(first).chain(Analyzer::new().rules).collect()
 }
 
 fn session_config(config: &SqlConfig) -> SessionConfig {

@@ -19,7 +19,9 @@ pub(crate) fn one_spelling(data_type: &DataType) -> DataType {
         DataType::SmallIntUnsigned(_) | DataType::Int2Unsigned(_) => DataType::SmallIntUnsigned(None),
         DataType::IntUnsigned(_) | DataType::IntegerUnsigned(_) | DataType::Int4Unsigned(_) => DataType::IntUnsigned(None),
         DataType::BigIntUnsigned(_) | DataType::Int8Unsigned(_) => DataType::BigIntUnsigned(None),
-        DataType::Float(_) | DataType::Float4 => DataType::Real,
+        // As PostgreSQL takes them: `crate::exact_numbers` casts to these.
+        DataType::Float(ExactNumberInfo::Precision(..=24)) | DataType::Float4 => DataType::Real,
+        DataType::Float(_) => DataType::DoublePrecision,
         DataType::Double(ExactNumberInfo::None) | DataType::Float8 => DataType::DoublePrecision,
         DataType::Numeric(digits) | DataType::Decimal(digits) => DataType::Numeric(with_scale(*digits)),
         DataType::String(_) => DataType::Text,
@@ -77,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// The synonyms are those of PostgreSQL's manual, chapter "Data Types". `float` is what DataFusion takes it for.
+    /// The synonyms are those of PostgreSQL's manual, chapter "Data Types".
     #[test]
     fn spellings_of_one_type_become_one() {
         for (spellings, expected) in [
@@ -88,8 +90,8 @@ mod tests {
             (&["text", "varchar", "character varying", "char varying", "string"], "TEXT"),
             (&["varchar(3)", "character varying(3)"], "VARCHAR(3)"),
             (&["char", "character", "char(1)"], "CHAR(1)"),
-            (&["double precision", "double", "float8"], "DOUBLE PRECISION"),
-            (&["real", "float4", "float"], "REAL"),
+            (&["double precision", "double", "float8", "float", "float(53)"], "DOUBLE PRECISION"),
+            (&["real", "float4", "float(24)"], "REAL"),
             (&["boolean", "bool"], "BOOLEAN"),
             (&["numeric", "decimal"], "NUMERIC"),
             (&["numeric(20,2)", "decimal(20,2)"], "NUMERIC(20,2)"),

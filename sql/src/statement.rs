@@ -12,7 +12,9 @@ use crate::copies;
 use crate::error::QueryError;
 use crate::readable::not_sql;
 use crate::syntax::sql_of_mut;
-use crate::{column_words, existence, lengths, limits, negation, patterns, postgres_syntax, time_texts, told_apart, unlike, zones};
+use crate::{
+    column_words, exact_numbers, existence, lengths, limits, negation, patterns, postgres_syntax, time_texts, told_apart, unlike, zones,
+};
 
 /// A statement that reads.
 #[derive(Debug)]
@@ -60,6 +62,7 @@ pub(crate) fn classify(mut statement: Parsed) -> Result<Statement, QueryError> {
     if let Some(sql) = sql_of_mut(&mut statement) {
         name_columns(sql);
         postgres_syntax::replace(sql)?;
+        exact_numbers::replace(sql);
         time_texts::intervals_in_words(sql);
         existence::count(sql);
         told_apart::mark_casts(sql);

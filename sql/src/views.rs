@@ -522,7 +522,7 @@ mod tests {
         for (exceptions, expected) in [
             (&clustered[..], "250,10,2.5,12.955491,3.800683,red"),
             (&clustered[8..], "250,4,2.5,0.769138,0.130618,green"),
-            (&[], "250,0,2.5,5.025168,0,green"),
+            (&[], "250,0,2.5,5.025168,0.0,green"),
         ] {
             let mut data = TestData::new();
             let (mut total, mut portfolios) = (0, vec![(portfolio(0, 0, end_of(1)).0, 1, 1)]);

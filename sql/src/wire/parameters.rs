@@ -277,7 +277,7 @@ fn array_literal(pg_type: PgType, element: PgType, format: Format, value: &[u8])
 }
 
 /// The literal of a number like `-12.5` or `1E-9`, exact; none if the text is no such number, or has too many digits.
-pub(super) fn number_of(text: &str) -> Option<Expr> {
+pub(crate) fn number_of(text: &str) -> Option<Expr> {
     decimal(text).map(|digits| number(&digits))
 }
 
