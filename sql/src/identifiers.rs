@@ -1,11 +1,13 @@
 //! Functions of SQL on identifiers: `is_isin`, `is_lei`, `is_iban`, and `json_text`, a field of a record's JSON.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, StringArray};
 use arrow::datatypes::DataType;
 use datafusion::common::DataFusionError;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
+use serde_json::value::RawValue;
 
 /// Every function.
 pub(crate) fn identifier_functions() -> [ScalarUDF; 4] {
@@ -87,12 +89,13 @@ fn json_text() -> ScalarUDF {
     create_udf("json_text", vec![DataType::Utf8, DataType::Utf8], DataType::Utf8, Volatility::Immutable, Arc::new(of_columns))
 }
 
+/// The text of a field. A number has the digits that are written.
 fn field_of(object: &str, field: &str) -> Option<String> {
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(object).ok()?;
-    match object.get(field)? {
-        serde_json::Value::String(text) => Some(text.clone()),
-        serde_json::Value::Null => None,
-        other => Some(other.to_string()),
+    let object: BTreeMap<String, &RawValue> = serde_json::from_str(object).ok()?;
+    match object.get(field)?.get() {
+        "null" => None,
+        text if text.starts_with('"') => serde_json::from_str(text).ok(),
+        other => Some(other.to_owned()),
     }
 }
 
@@ -132,6 +135,9 @@ mod tests {
             ("is_iban('A1')", "false"),
             ("json_text('{\"isin\":\"X\",\"n\":1.50,\"z\":null}', 'isin')", "X"),
             ("json_text('{\"isin\":\"X\"}', 'currency')", ""),
+            // A floating-point number would be 1.5 and 12345678901234567000.
+            ("json_text('{\"n\":1.50}', 'n')", "1.50"),
+            ("json_text('{\"n\":12345678901234567.89}', 'n')", "12345678901234567.89"),
             ("json_text('{\"z\":null}', 'z')", ""),
             ("json_text('no JSON', 'z')", ""),
         ] {

@@ -5,12 +5,18 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Statement, Value, visit_expressions_mut};
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Statement, Value, visit_expressions_mut,
+};
 
 use crate::error::QueryError;
+use crate::number_patterns::{self, Pattern, is_of_number};
 
 /// The functions of a time, or of its text, and a pattern.
 const NAMES: [&str; 3] = ["to_char", "to_date", "to_timestamp"];
+
+/// The one of them that is also of a number.
+const NUMBERS: &str = "to_char";
 
 /// PostgreSQL's words and what they are here. A word that begins another one comes after it.
 const WORDS: [(&str, &str); 25] = [
@@ -47,6 +53,11 @@ const WITHOUT: [&str; 3] = ["Month", "SSSS", "IDDD"];
 /// Translates the patterns of a statement.
 pub(crate) fn translate(statement: &mut Statement) -> Result<(), QueryError> {
     let visited = visit_expressions_mut(statement, |expr| {
+        match of_number(expr) {
+            Ok(true) => return ControlFlow::Continue(()),
+            Ok(false) => {}
+            Err(error) => return ControlFlow::Break(error),
+        }
         let Some((name, pattern)) = pattern_of(expr).filter(|(_, pattern)| !pattern.contains('%')) else {
             return ControlFlow::Continue(());
         };
@@ -60,6 +71,22 @@ pub(crate) fn translate(statement: &mut Statement) -> Result<(), QueryError> {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
+}
+
+/// Calls the function of numbers where the pattern is one of a number. Whether it is.
+fn of_number(expr: &mut Expr) -> Result<bool, QueryError> {
+    let Some((NUMBERS, pattern)) = pattern_of(expr).filter(|(_, pattern)| !pattern.starts_with('%') && is_of_number(pattern)) else {
+        return Ok(false);
+    };
+    if let Err(part) = Pattern::of(pattern) {
+        return Err(QueryError::Statement(format!(
+            "to_char: {part} in the pattern {pattern:?} is not supported: use 9, 0, a point, commas, FM, S, MI, PR and text in double quotes"
+        )));
+    }
+    if let Expr::Function(function) = expr {
+        function.name = ObjectName::from(vec![Ident::new(number_patterns::NAME)]);
+    }
+    Ok(true)
 }
 
 /// The function and the literal pattern of a call.

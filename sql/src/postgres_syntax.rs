@@ -7,21 +7,31 @@
 //! | `x = ANY (ARRAY[1, NULL])`, `x <> ALL (ARRAY[1])` | `x IN (1, NULL)`, which leaves open what NULL does; `x NOT IN (1)` |
 //! | `x SIMILAR TO 'a%'` | `x ~ '^(?:a.*)$'` |
 //! | `FROM generate_series(1, 3) AS n`, `FROM unnest(l) AS e` | the same with a column `n`, `e` |
-//! | `LATERAL unnest(l)` | `unnest(l)` |
+//! | `LATERAL unnest(l)`, `generate_series(1, t.n)` of a column | `unnest(l)`, `unnest(generate_series(1, t.n))` |
+//! | `unnest(l) WITH ORDINALITY` | `unnest(l, generate_series(1, cardinality(l)))` |
 //! | `EXTRACT(SECOND FROM t)`, `date_part('second', t)` | microseconds / 1000000, so that parts of a second count |
 //! | `SELECT generate_series(1, 3)` | `SELECT unnest(generate_series(1, 3))`: a row for each |
+//! | `localtimestamp`, `localtime`, `current_timestamp(3)` | `now()::timestamp`, `now()::time`, `now()::timestamptz(3)` |
+//! | `x COLLATE "C"`, `x COLLATE "default"` | `x`: texts are compared byte by byte |
+//! | `mod(x, y)`, `div(x, y)`, `sign(x)`, `timezone(z, t)` | `x % y`, `trunc(x / y)`, `signum(x)`, `t AT TIME ZONE z` |
+//! | `date_trunc('day', ts, z)` | `date_trunc('day', ts AT TIME ZONE z) AT TIME ZONE z` |
+//! | `substring(x FROM 'a+')`, `regexp_substr(x, 'a+')` | `(regexp_match(x, 'a+'))[1]` |
+//! | `pg_typeof(1)` | `'integer'`: integers are `bigint` here |
+//!
+//! Comparisons of rows, `VALUES`, joins with columns in common, times with fewer digits and `ESCAPE` are in modules of their own.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, DateTimeField, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, LimitClause,
-    ObjectName, Query, Select, SelectItem, Statement, Subscript, TableAlias, TableAliasColumnDef, TableFactor, Value, VisitMut, VisitorMut,
-    visit_expressions,
+    AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Ident, LimitClause, ObjectName, Query, Select, SelectItem, Statement, Subscript, TableAlias, TableAliasColumnDef, TableFactor,
+    TimezoneInfo, TypedString, Value, VisitMut, VisitorMut, visit_expressions,
 };
 
 use crate::error::QueryError;
 use crate::similar::pattern_of;
 use crate::syntax::call;
+use crate::{full_joins, json_operators, like_escapes, rounded_times, rows, value_lists};
 
 /// Functions that have one column of rows, and name it like themselves.
 const ROW_FUNCTIONS: [&str; 2] = ["generate_series", "range"];
@@ -59,7 +69,11 @@ impl VisitorMut for Syntax {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<QueryError> {
         limit(query);
-        ControlFlow::Continue(())
+        value_lists::cast_literals(&mut query.body);
+        match full_joins::merge_columns(query) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<QueryError> {
@@ -73,12 +87,31 @@ impl VisitorMut for Syntax {
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<QueryError> {
         plain_unnest(table);
+        lateral_series(table);
         name_column(table, self.names_value);
+        number_elements(table);
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<QueryError> {
+        match json_operators::call_function(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<QueryError> {
+        if let Err(error) = rows::compare(expr) {
+            return ControlFlow::Break(error);
+        }
+        like_escapes::call_function(expr);
+        replace_by(time_of_now(expr), expr);
+        rounded_times::call_function(expr);
         match expr {
+            Expr::Collate { expr: text, collation } => match is_bytewise(collation) {
+                true => *expr = text.as_ref().clone(),
+                false => return ControlFlow::Break(collated(collation)),
+            },
             Expr::CompoundFieldAccess { root, access_chain } if matches!(root.as_ref(), Expr::Nested(_)) => {
                 access_chain.iter_mut().for_each(field_by_name);
             }
@@ -88,7 +121,11 @@ impl VisitorMut for Syntax {
                 *field = DateTimeField::Microsecond;
                 *expr = seconds(expr.clone());
             }
+            Expr::Substring { expr: text, substring_from: Some(pattern), substring_for: None, .. } if literal(pattern).is_some() => {
+                replace_by(literal(pattern).map(|pattern| first_match(text, pattern)), expr);
+            }
             Expr::Function(function) if is_named(&function.name, "date_part") => replace_by(seconds_of(function), expr),
+            Expr::Function(function) => replace_by(by_another_name(function), expr),
             Expr::SimilarTo { negated, expr: text, pattern, escape_char } => match pattern_of(pattern, escape_char.as_ref()) {
                 Ok(regex) => {
                     let op = if *negated { BinaryOperator::PGRegexNotMatch } else { BinaryOperator::PGRegexMatch };
@@ -130,6 +167,112 @@ fn series_as_rows(expr: &mut Expr) {
     }
 }
 
+/// Collations that compare texts byte by byte, as DataFusion does.
+const BYTEWISE: [&str; 4] = ["C", "POSIX", "default", "ucs_basic"];
+
+fn is_bytewise(collation: &ObjectName) -> bool {
+    let name = collation.0.last().and_then(|part| part.as_ident());
+    name.is_some_and(|name| BYTEWISE.iter().any(|known| name.value.eq_ignore_ascii_case(known)))
+}
+
+fn collated(collation: &ObjectName) -> QueryError {
+    QueryError::Statement(format!(
+        "this is not supported: COLLATE {collation}: texts are compared byte by byte, as with COLLATE \"C\"; lower(x) puts capital letters \
+         beside small ones"
+    ))
+}
+
+/// `localtimestamp` and the like, also with a number of digits.
+fn time_of_now(expr: &Expr) -> Option<Expr> {
+    let (name, digits) = match expr {
+        Expr::Identifier(name) if name.quote_style.is_none() => (name.value.to_lowercase(), None),
+        Expr::Function(function) => match arguments_of(function)?.as_slice() {
+            [] => (function.name.to_string().to_lowercase(), None),
+            [digits] => (function.name.to_string().to_lowercase(), Some(integer(digits)?)),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let data_type = match (name.as_str(), digits) {
+        ("localtimestamp", digits) => DataType::Timestamp(digits, TimezoneInfo::None),
+        ("current_timestamp", digits @ Some(_)) => DataType::Timestamp(digits, TimezoneInfo::Tz),
+        ("localtime", None) => DataType::Time(None, TimezoneInfo::None),
+        _ => return None,
+    };
+    let now = Box::new(call("now", vec![]));
+    Some(Expr::Cast { kind: CastKind::Cast, expr: now, data_type, array: false, format: None })
+}
+
+fn integer(expr: &Expr) -> Option<u64> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) => text.parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The arguments of a plain call: not of an aggregate or a window with more than these.
+fn arguments_of(function: &Function) -> Option<Vec<Expr>> {
+    let list = match &function.args {
+        FunctionArguments::None => return Some(vec![]),
+        FunctionArguments::List(list) => list,
+        FunctionArguments::Subquery(_) => return None,
+    };
+    let argument = |argument: &FunctionArg| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    };
+    list.args.iter().map(argument).collect()
+}
+
+/// Functions that are operators, or have another name.
+fn by_another_name(function: &Function) -> Option<Expr> {
+    let arguments = arguments_of(function)?;
+    let operation = |left: &Expr, op: BinaryOperator, right: &Expr| {
+        let nested = |expr: &Expr| Box::new(Expr::Nested(Box::new(expr.clone())));
+        Expr::Nested(Box::new(Expr::BinaryOp { left: nested(left), op, right: nested(right) }))
+    };
+    Some(match (function.name.to_string().to_lowercase().as_str(), arguments.as_slice()) {
+        ("mod", [left, right]) => operation(left, BinaryOperator::Modulo, right),
+        ("div", [left, right]) => call("trunc", vec![operation(left, BinaryOperator::Divide, right)]),
+        ("sign", [number]) => call("signum", vec![number.clone()]),
+        ("timezone", [zone, time]) => at_zone(time, zone),
+        ("date_trunc", [part, time, zone]) => {
+            let local = at_zone(time, zone);
+            at_zone(&call("date_trunc", vec![part.clone(), local]), zone)
+        }
+        ("regexp_substr", [text, pattern]) => first_match(text, &format!("({})", literal(pattern)?)),
+        ("pg_typeof", [number]) if integer(number).is_some_and(|number| i32::try_from(number).is_ok()) => {
+            Expr::value(Value::SingleQuotedString("integer".to_owned()))
+        }
+        _ => return None,
+    })
+}
+
+fn at_zone(time: &Expr, zone: &Expr) -> Expr {
+    Expr::AtTimeZone { timestamp: Box::new(Expr::Nested(Box::new(time.clone()))), time_zone: Box::new(zone.clone()) }
+}
+
+fn literal(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The first group of a regular expression, or all of it if it has none.
+fn first_match(text: &Expr, pattern: &str) -> Expr {
+    let pattern = Expr::value(Value::SingleQuotedString(pattern.to_owned()));
+    let matches = Expr::Nested(Box::new(call("regexp_match", vec![text.clone(), pattern])));
+    let first = AccessExpr::Subscript(Subscript::Index { index: Expr::value(Value::Number("1".to_owned(), false)) });
+    Expr::CompoundFieldAccess { root: Box::new(matches), access_chain: vec![first] }
+}
+
 fn is_named(name: &ObjectName, known: &str) -> bool {
     name.to_string().eq_ignore_ascii_case(known)
 }
@@ -146,6 +289,51 @@ fn plain_unnest(table: &mut TableFactor) {
     if let Some(array_exprs) = args.iter().map(expr).collect::<Option<Vec<_>>>() {
         let (alias, with_ordinality) = (alias.take(), *with_ordinality);
         *table = TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_offset_alias: None, with_ordinality };
+    }
+}
+
+/// A series of columns of the tables before it is a list of each row, and one of times is a list, too: DataFusion's series of times needs
+/// their seconds.
+fn lateral_series(table: &mut TableFactor) {
+    let (name, arguments, alias, with_ordinality) = match table {
+        TableFactor::Table { name, args: Some(arguments), alias, with_ordinality, .. } => (name, &arguments.args, alias, *with_ordinality),
+        TableFactor::Function { name, args, alias, with_ordinality, .. } => (name, &*args, alias, *with_ordinality),
+        _ => return,
+    };
+    let argument = |argument: &FunctionArg| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    };
+    let Some(arguments) = arguments.iter().map(argument).collect::<Option<Vec<_>>>() else { return };
+    let is_list = |expr: &Expr| {
+        visit_expressions(expr, |expr| match expr {
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Subquery(_) => ControlFlow::Break(()),
+            Expr::TypedString(TypedString { data_type: DataType::Timestamp(..), .. }) => ControlFlow::Break(()),
+            Expr::Cast { data_type: DataType::Timestamp(..), .. } => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+        .is_break()
+    };
+    if is_named(name, SERIES) && (with_ordinality || arguments.iter().any(is_list)) {
+        name_by_alias(alias, SERIES);
+        let (alias, array_exprs) = (alias.take(), vec![call(SERIES, arguments)]);
+        *table = TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_offset_alias: None, with_ordinality };
+    }
+}
+
+/// The places of elements are a second list.
+fn number_elements(table: &mut TableFactor) {
+    let TableFactor::UNNEST { alias, array_exprs, with_ordinality: with_ordinality @ true, .. } = table else { return };
+    let [list] = array_exprs.as_slice() else { return };
+    let one = Expr::value(Value::Number("1".to_owned(), false));
+    let places = call(SERIES, vec![one, call("cardinality", vec![list.clone()])]);
+    array_exprs.push(places);
+    *with_ordinality = false;
+    name_by_alias(alias, UNNEST);
+    if let Some(TableAlias { columns, .. }) = alias
+        && columns.len() == 1
+    {
+        columns.push(TableAliasColumnDef { name: Ident::new("ordinality"), data_type: None });
     }
 }
 
@@ -252,11 +440,24 @@ mod tests {
             ("SELECT generate_series(1, 2)", &["1", "2"]),
             ("SELECT generate_series(1, 2)::text || 'x' AS t", &["1x", "2x"]),
             ("SELECT e FROM (SELECT 1 AS x) AS t CROSS JOIN LATERAL unnest(ARRAY[5, 6]) AS u(e) ORDER BY e", &["5", "6"]),
+            ("SELECT e FROM (SELECT ARRAY[5, 6] AS l) AS t CROSS JOIN LATERAL unnest(t.l) AS u(e) ORDER BY e", &["5", "6"]),
+            ("SELECT localtimestamp <= now()::timestamp, localtime IS NOT NULL", &["true,true"]),
+            ("SELECT x FROM (VALUES ('b'), ('A')) AS v(x) ORDER BY x COLLATE \"C\"", &["A", "b"]),
+            ("SELECT 'a' ~ 'a' COLLATE pg_catalog.default AS c", &["true"]),
+            ("SELECT mod(-7, 3), mod(7.5, 2) AS m, div(7, 2), div(-7.5, 2), sign(-3), 1 + mod(5 + 1, 4) AS n", &["-1,1.5,3,-3,-1.0,3"]),
+            ("SELECT timezone('Asia/Tokyo', timestamptz '2026-01-05T14:30:00Z') AS t", &["2026-01-05T23:30:00"]),
+            ("SELECT date_trunc('day', timestamptz '2026-01-05T23:30:00Z', 'Asia/Tokyo') AS t", &["2026-01-05T15:00:00Z"]),
+            (
+                "SELECT substring('INV-123' FROM '[0-9]+') AS a, substring('INV-123' FROM '([A-Z])[A-Z]+') AS b, substring('x' FROM '[0-9]') AS c",
+                &["123,I,"],
+            ),
+            ("SELECT regexp_substr('abc123', '[0-9]+') AS a, substring('abcdef' FROM 2 FOR 3) AS b", &["123,bcd"]),
+            ("SELECT pg_typeof(1), pg_typeof(9999999999), pg_typeof(1.5), pg_typeof(1::bigint)", &["integer,bigint,numeric,bigint"]),
         ] {
             assert_eq!(rows(&catalog, sql), expected, "{sql}");
         }
-        let refused = message(&catalog, "SELECT e FROM (SELECT ARRAY[5, 6] AS l) AS t CROSS JOIN LATERAL unnest(t.l) AS u(e)");
-        assert!(refused.contains("unnest of its columns is planned in a list of columns"), "{refused}");
+        let refused = message(&catalog, "SELECT x COLLATE \"en_US\" AS x FROM (VALUES ('a')) AS v(x)");
+        assert!(refused.starts_with("this is not supported: COLLATE \"en_US\": texts are compared byte by byte"), "{refused}");
         let refused = message(&catalog, "SELECT x FROM (VALUES (1)) AS v(x) ORDER BY x FETCH FIRST 1 ROW WITH TIES");
         assert!(refused.starts_with("this is not supported: FETCH"), "{refused}");
     }

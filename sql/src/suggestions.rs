@@ -9,10 +9,8 @@ use datafusion::common::utils::datafusion_strsim::levenshtein;
 use crate::names::Relation;
 
 /// Functions of PostgreSQL and other databases that are not here, and what to write.
-const WAYS_OUT: [(&str, &str); 16] = [
+const WAYS_OUT: [(&str, &str); 12] = [
     ("age", "write later - earlier for the time between"),
-    ("div", "write trunc(x / y), or x / y of integers"),
-    ("format", "write parts with ||, or concat(x, y)"),
     ("gen_random_uuid", "write uuid()"),
     ("json_agg", JSON),
     ("json_build_object", JSON),
@@ -25,8 +23,6 @@ const WAYS_OUT: [(&str, &str); 16] = [
         "write percentile_cont, whose value may lie between two rows, or take min(x) where CUME_DIST() OVER (ORDER BY x) >= 0.5",
     ),
     ("row_to_json", JSON),
-    ("sign", "write signum(x)"),
-    ("timezone", "write x AT TIME ZONE 'Europe/Berlin'"),
     ("to_json", JSON),
     ("width_bucket", "write floor((x - low) / width)"),
 ];

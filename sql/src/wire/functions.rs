@@ -13,7 +13,7 @@ use super::relations::Relations;
 use super::settings::Settings;
 use super::types;
 use crate::session::{CATALOG, SCHEMA};
-use crate::statement::{double_quoted, quoted as literal};
+use crate::statement::double_quoted;
 
 /// What the functions of a session answer from.
 #[derive(Debug)]
@@ -52,7 +52,6 @@ const FUNCTIONS: &[(&str, Gives)] = &[
     ("current_schemas", Gives::List(current_schemas)),
     ("current_setting", Gives::OfTexts(|context, texts| Some(context.settings.show(texts.first().copied()??).ok()?.1))),
     ("current_user", Gives::Text(|context| context.user.clone())),
-    ("format", Gives::OfTexts(|_, texts| format(texts.first().copied()??, texts.get(1..)?))),
     ("format_type", Gives::OfTexts(format_type)),
     ("getdatabaseencoding", Gives::Text(|_| "UTF8".to_owned())),
     ("has_any_column_privilege", Gives::Privilege("select")),
@@ -64,7 +63,6 @@ const FUNCTIONS: &[(&str, Gives)] = &[
     ("inet_client_addr", Gives::Null),
     ("inet_server_addr", Gives::Null),
     ("inet_server_port", Gives::Null),
-    ("like_pattern", Gives::OfTexts(|_, texts| Some(like_pattern(texts.first().copied()??, texts.get(1).copied()??)))),
     ("obj_description", Gives::OfTexts(|context, texts| Some(relation(context, texts)?.about.clone()))),
     ("parse_ident", Gives::List(|texts| parts_of_name(texts.first().copied()??))),
     ("pg_advisory_unlock_all", Gives::Null),
@@ -111,8 +109,6 @@ const FUNCTIONS: &[(&str, Gives)] = &[
 pub(super) const REGCLASS_NAME: &str = "regclass_name";
 /// The function that gives the number of a relation with a name: what a cast to `regclass` and on to `oid` becomes.
 pub(super) const REGCLASS_OID: &str = "regclass_oid";
-/// The function that gives a pattern of `LIKE` with another escape character as one with backslashes.
-pub(super) const LIKE_PATTERN: &str = "like_pattern";
 /// The function that gives the name of a type with a number.
 pub(super) const FORMAT_TYPE: &str = "format_type";
 
@@ -152,56 +148,12 @@ fn parts_of_name(name: &str) -> Option<Vec<String>> {
 }
 
 /// A name as SQL needs it written.
-pub(super) fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     let is_plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
     match name.chars().all(is_plain) && !name.starts_with(|first: char| first.is_ascii_digit()) && !name.is_empty() {
         true => name.to_owned(),
         false => double_quoted(name),
     }
-}
-
-/// Values in a text: `%s` as they are, `%I` as names, `%L` as literals, each also with the number of the value (`%1$s`). `%%` is a percent
-/// sign. None where the text asks for something else, or for a value that there is not.
-fn format(pattern: &str, values: &[Option<&str>]) -> Option<String> {
-    let (mut formatted, mut rest, mut next) = (String::new(), pattern, 0);
-    while let Some((before, after)) = rest.split_once('%') {
-        formatted.push_str(before);
-        if let Some(after) = after.strip_prefix('%') {
-            formatted.push('%');
-            rest = after;
-            continue;
-        }
-        let numbered = after.split_once('$').and_then(|(number, after)| Some((number.parse::<usize>().ok()?, after)));
-        let (number, after) = numbered.unwrap_or((next + 1, after));
-        let value = *values.get(number.checked_sub(1)?)?;
-        let mut characters = after.chars();
-        match characters.next()? {
-            's' => formatted.push_str(value.unwrap_or_default()),
-            'I' => formatted.push_str(&quoted(value?)),
-            'L' => formatted.push_str(&value.map_or_else(|| "NULL".to_owned(), literal)),
-            _ => return None,
-        }
-        (rest, next) = (characters.as_str(), number);
-    }
-    formatted.push_str(rest);
-    Some(formatted)
-}
-
-/// A pattern of `LIKE` with an escape character, or with none where that is empty, as one with backslashes.
-fn like_pattern(pattern: &str, escape: &str) -> String {
-    let (mut plain, mut characters) = (String::new(), pattern.chars());
-    let escape = escape.chars().next();
-    while let Some(character) = characters.next() {
-        let (is_escaped, character) = match Some(character) == escape {
-            true => (true, characters.next().unwrap_or(character)),
-            false => (false, character),
-        };
-        if character == '\\' || is_escaped && matches!(character, '%' | '_') {
-            plain.push('\\');
-        }
-        plain.push(character);
-    }
-    plain
 }
 
 /// The value of a setting without effect, such as `jit`, as if it was set; for others there is `SET`.
@@ -349,38 +301,6 @@ mod tests {
     #[test]
     fn functions_are_listed_by_name() {
         assert!(FUNCTIONS.is_sorted_by_key(|(name, _)| name));
-    }
-
-    #[test]
-    fn values_are_put_into_texts() {
-        let values = [Some("a b"), Some("it's"), None];
-        for (pattern, expected) in [
-            ("%s and %s", Some("a b and it's")),
-            ("%I.%L", Some("\"a b\".'it''s'")),
-            ("%2$s, %1$s, 100 %%", Some("it's, a b, 100 %")),
-            ("%3$s|%3$L", Some("|NULL")),
-            ("nothing", Some("nothing")),
-            ("%4$s", None),
-            ("%0$s", None),
-            ("%d", None),
-            ("%", None),
-        ] {
-            assert_eq!(format(pattern, &values).as_deref(), expected, "{pattern}");
-        }
-    }
-
-    #[test]
-    fn patterns_escape_with_backslashes() {
-        for (pattern, escape, expected) in [
-            ("pg/_%", "/", r"pg\_%"),
-            ("50/%//", "/", r"50\%/"),
-            (r"a\%_", "/", r"a\\%_"),
-            (r"a\%", "", r"a\\%"),
-            ("a/b/", "/", "ab/"),
-            ("\u{e4}%\u{e4}_", "\u{e4}", r"\%\_"),
-        ] {
-            assert_eq!(like_pattern(pattern, escape), expected, "{pattern}");
-        }
     }
 
     #[test]

@@ -57,6 +57,7 @@ mod types;
 pub use access::{Access, Reader};
 pub(crate) use command::label_of;
 pub use config::{ServeConfig, UserConfig};
+pub(crate) use functions::quoted as quoted_name;
 pub(crate) use parameters::number_of;
 pub use problem::Problem;
 pub use scram::{Secret, SecretError};
