@@ -47,11 +47,13 @@
 //! | `tables`, `views`, `commits_table` | what may be asked: the schemas' tables, named queries, the commits themselves |
 //! | `rights`, `restricted` | what a session may read: tables, rows of books, columns |
 //! | `names`, `session`, `engine`, `yielding` | what a name means; a session that keeps money exact; threads and memory of its own; joins that can be ended |
-//! | `decimals`, `layers`, `zones`, `lengths`, `evidence`, `bounded`, `joined`, `time_texts`, `intervals`, `type_names` | arithmetic that neither wraps nor loses digits; `AT TIME ZONE`; casts to `varchar(n)`; the parts of evidence; functions and `\|\|`, where they would take too much memory; times without seconds; intervals; `pg_typeof` |
+//! | `decimals`, `averages`, `exact_numbers`, `floats`, `rounding` | arithmetic that neither wraps nor loses digits: quotients, averages, `numeric`, floating-point numbers beside decimals, `round` |
+//! | `layers`, `zones`, `lengths`, `evidence`, `bounded`, `joined`, `type_names`, `text_format`, `like_escapes` | projections that repeat; `AT TIME ZONE`; casts to `varchar(n)`; the parts of evidence; functions and `\|\|`, where they would take too much memory; `pg_typeof`; `format`; `LIKE … ESCAPE` |
+//! | `time_texts`, `intervals`, `epochs`, `rounded_times` | times without seconds; intervals; `EXTRACT(EPOCH …)`; `timestamp(0)` |
 //! | `window_keys`, `told_apart`, `spellings`, `correlated` | casts that DataFusion takes for the column that is cast, and so answers wrongly; one spelling of each type |
 //! | `existence`, `memberships`, `quantified`, `quantified_columns`, `negation` | `EXISTS`, `IN` and `ANY` with queries, and `-x`, where DataFusion does not plan them |
-//! | `derived`, `lateral`, `limited`, `one_row` | subqueries that read columns of the query around them: in `FROM`, with `HAVING`, with `LIMIT`, of one row |
-//! | `postgres_syntax`, `similar`, `patterns` | PostgreSQL's syntax for what DataFusion has in another one; patterns of `SIMILAR TO` and of times |
+//! | `derived`, `lateral`, `lateral_lists`, `limited`, `one_row`, `beside_aggregates` | subqueries that read columns of the query around them: in `FROM`, with `HAVING`, of lists, with `LIMIT`, of one row |
+//! | `postgres_syntax`, `rows`, `value_lists`, `full_joins`, `json_operators`, `similar`, `patterns`, `number_patterns` | PostgreSQL's syntax for what DataFusion has in another one; comparisons of rows; literals of `VALUES`; columns in common; `->>`; patterns of `SIMILAR TO`, of times and of numbers |
 //! | `state`, `current`, `newest`, `changed` | a state table's rows now: of each key the newest, kept in memory from commit to commit; which of them are newest; the files with changes |
 //! | `chosen`, `kept`, `questions`, `key_changes` | which rows of views are kept for later questions; those rows; what was asked last; changes of a few keys |
 //! | `scan`, `parts` | append tables and histories: the files that commits name, and the parts of segments |
@@ -75,6 +77,7 @@
 
 mod audit;
 mod averages;
+mod beside_aggregates;
 mod bounded;
 mod catalog;
 mod changed;
@@ -116,6 +119,7 @@ mod json_operators;
 mod kept;
 mod key_changes;
 mod lateral;
+mod lateral_lists;
 mod layers;
 mod lengths;
 mod like_escapes;

@@ -45,7 +45,7 @@ fn of_schema(cause: &SchemaError) -> String {
     }
 }
 
-/// What DataFusion does not plan about subqueries, and the way out. Its own words are a dump of the plan, or name parts of it.
+/// What DataFusion does not plan about subqueries and large numbers, and the way out. Its own words are a dump of the plan, or name parts of it.
 fn of_subquery(text: &str) -> Option<&'static str> {
     const UNPLANNED: &str = "Physical plan does not support logical expression ";
     let rest = text.strip_prefix(UNPLANNED);
@@ -56,6 +56,9 @@ fn of_subquery(text: &str) -> Option<&'static str> {
              subquery in FROM, and use that",
         );
     }
+    if text.starts_with("Decimal precision ") || text.starts_with("Decimal scale ") {
+        return Some("a number of more than 76 digits: write it as a floating-point number, like '1e100'::float8");
+    }
     if text.starts_with("Correlated scalar subquery must be aggregated") {
         return Some(
             "a subquery that reads columns of the query around it and may give several rows: let it compute an aggregate, like max(x), or \
@@ -64,8 +67,8 @@ fn of_subquery(text: &str) -> Option<&'static str> {
     }
     if rest.is_some_and(|rest| rest.starts_with("OuterReferenceColumn")) {
         return Some(
-            "a subquery here that reads columns of the query around it: in FROM it is planned where its own WHERE compares these with =, and \
-             unnest of its columns is planned in a list of columns; otherwise JOIN its rows",
+            "a subquery here that reads columns of the query around it: in FROM it is planned where its own WHERE compares these with =, as are \
+             unnest and generate_series of its columns; otherwise JOIN its rows",
         );
     }
     let is_correlated = rest.is_some_and(|rest| rest.starts_with("ScalarSubquery"))

@@ -14,6 +14,7 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::averages::exact_average;
+use crate::beside_aggregates::ConstantsBesideAggregates;
 use crate::bounded::{bound_functions, bytes_of_a_batch};
 use crate::committed::Committed;
 use crate::config::SqlConfig;
@@ -30,6 +31,7 @@ use crate::integers::{CheckedIntegers, SignedIntegers};
 use crate::intervals::{ComparedIntervals, IntervalArithmetic};
 use crate::joined::JoinedTexts;
 use crate::lateral::LateralConditions;
+use crate::lateral_lists::LateralLists;
 use crate::layers::RepeatedLayers;
 use crate::lengths::first_of_each;
 use crate::like_escapes::like_pattern;
@@ -109,6 +111,8 @@ pub(crate) fn session(
     session.add_analyzer_rule(Arc::new(QuantifiedComparisons));
     session.add_analyzer_rule(Arc::new(Memberships));
     session.add_analyzer_rule(Arc::new(LateralConditions));
+    session.add_analyzer_rule(Arc::new(LateralLists));
+    session.add_analyzer_rule(Arc::new(ConstantsBesideAggregates));
     session.add_analyzer_rule(Arc::new(DerivedTables));
     session.add_analyzer_rule(Arc::new(CorrelatedKeys));
     session.add_analyzer_rule(Arc::new(CheckedIntegers));
