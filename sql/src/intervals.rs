@@ -52,7 +52,7 @@ impl ExprPlanner for IntervalArithmetic {
         let (left, right) = match op {
             Plus | Minus if is_date(&left_type) && is_interval(&right_type) => (cast(left, TIME), right),
             Plus if is_interval(&left_type) && is_date(&right_type) => (left, cast(right, TIME)),
-            Minus if are_times(&left_type, &right_type) => return planned(left, "-", right, between),
+            Minus if are_times((&left, &left_type), (&right, &right_type)) => return planned(left, "-", right, between),
             Multiply if is_interval(&left_type) && is_number(&right_type) => return planned(left, "*", right, times),
             Multiply if is_number(&left_type) && is_interval(&right_type) => {
                 return planned(left, "*", right, |left, right| times(right, left));
@@ -76,12 +76,13 @@ fn is_number(data_type: &DataType) -> bool {
     data_type.is_numeric()
 }
 
-/// Two times, or a time and a date.
-const fn are_times(left: &DataType, right: &DataType) -> bool {
-    const fn is_time(data_type: &DataType) -> bool {
-        matches!(data_type, DataType::Timestamp(..))
-    }
-    (is_time(left) || is_time(right)) && (is_time(left) || is_date(left)) && (is_time(right) || is_date(right))
+/// Two times, or a time and a date or a text that is written out, which is a time then.
+fn are_times((left, left_type): (&Expr, &DataType), (right, right_type): (&Expr, &DataType)) -> bool {
+    let is_time = |data_type: &DataType| matches!(data_type, DataType::Timestamp(..));
+    let may_be_time = |expr: &Expr, data_type: &DataType| {
+        is_time(data_type) || is_date(data_type) || data_type.is_string() && matches!(expr, Expr::Literal(..))
+    };
+    (is_time(left_type) || is_time(right_type)) && may_be_time(left, left_type) && may_be_time(right, right_type)
 }
 
 /// Compares intervals by their lengths.
@@ -315,6 +316,7 @@ mod tests {
             (format!("EXTRACT(HOUR FROM -{difference})"), "-12"),
             ("EXTRACT(DAY FROM timestamptz '2026-03-05T00:00:00Z' - date '2026-03-01')".to_owned(), "4"),
             ("date '2026-03-05' - date '2026-03-01'".to_owned(), "4"),
+            ("EXTRACT(DAY FROM timestamp '2026-03-05 00:00' - '2026-03-01 06:00')".to_owned(), "3"),
             (format!("timestamp '2026-01-01 00:00' + {difference} / 2"), "2026-01-02T18:00:00"),
             (format!("{difference} > interval '84 hours', {difference} = interval '84 hours'"), "false,true"),
         ] {
