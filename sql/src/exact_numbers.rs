@@ -21,7 +21,7 @@ use crate::syntax::call;
 use crate::wire::number_of;
 
 /// The function that stands for a cast.
-const NAME: &str = "as_numeric";
+pub(crate) const NAME: &str = "as_numeric";
 /// The greatest precision of `float` that is `real`.
 const REAL_DIGITS: u64 = 24;
 /// Digits after the point of what was a floating-point number.

@@ -1,6 +1,9 @@
 //! PostgreSQL's operators of JSON: `record ->> 'amount'`, `record -> 'payment' ->> 'id'`, `record #>> '{payment,id}'`.
 //!
 //! JSON is text here, and has no type. `->>` is the function `json_text` of a field; `->` alone would have to give JSON, and is refused.
+//!
+//! In PostgreSQL these operators bind more tightly than comparisons; the parser reads `x ->> 'a' = 'b'` as `x ->> ('a' = 'b')`. They are put
+//! together again here.
 
 use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType, Expr, Value};
 
@@ -12,13 +15,111 @@ const NAME: &str = "json_text";
 
 /// Puts the function for operators that give text. It has to see an expression before its parts.
 pub(crate) fn call_function(expr: &mut Expr) -> Result<(), QueryError> {
-    let Expr::BinaryOp { op, .. } = expr else { return Ok(()) };
-    if !matches!(op, BinaryOperator::LongArrow | BinaryOperator::HashLongArrow | BinaryOperator::Arrow | BinaryOperator::HashArrow) {
+    group(expr);
+    if !is_of_json(expr) {
         return Ok(());
     }
     let text = text_of(expr).ok_or_else(|| refused(expr))?;
     *expr = text;
     Ok(())
+}
+
+/// Whether an expression is one of these operators and its operands.
+fn is_of_json(expr: &Expr) -> bool {
+    use BinaryOperator::{Arrow, HashArrow, HashLongArrow, LongArrow};
+    matches!(expr, Expr::BinaryOp { op: LongArrow | HashLongArrow | Arrow | HashArrow, .. })
+}
+
+/// Puts an operator between the operands that it has in PostgreSQL: those of a comparison beside it that are next to it.
+fn group(expr: &mut Expr) {
+    if !is_of_json(expr) {
+        return;
+    }
+    let Expr::BinaryOp { left, op, right } = expr else { return };
+    let with_operator =
+        |left: &Expr, right: &Expr| Expr::BinaryOp { left: Box::new(left.clone()), op: op.clone(), right: Box::new(right.clone()) };
+    if binds_less(left) {
+        let mut comparison = left.as_ref().clone();
+        let nearest = last_operand(&mut comparison);
+        *nearest = with_operator(nearest, right);
+        *expr = comparison;
+        group(expr);
+    } else if binds_less(right) {
+        let mut comparison = right.as_ref().clone();
+        let nearest = first_operand(&mut comparison);
+        *nearest = with_operator(left, nearest);
+        *expr = comparison;
+    }
+}
+
+/// Whether an expression without parentheses is a comparison or the like, or has one as its last operand.
+fn binds_less(expr: &Expr) -> bool {
+    use BinaryOperator::{Divide, Minus, Modulo, Multiply, Plus};
+    match expr {
+        Expr::BinaryOp { right, .. } if is_of_json(expr) => binds_less(right),
+        Expr::BinaryOp { op: Plus | Minus | Multiply | Divide | Modulo, .. } => false,
+        Expr::BinaryOp { .. }
+        | Expr::IsNull(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsDistinctFrom(..)
+        | Expr::IsNotDistinctFrom(..)
+        | Expr::InList { .. }
+        | Expr::InSubquery { .. }
+        | Expr::Between { .. }
+        | Expr::Like { .. }
+        | Expr::ILike { .. }
+        | Expr::SimilarTo { .. }
+        | Expr::AnyOp { .. }
+        | Expr::AllOp { .. } => true,
+        _ => false,
+    }
+}
+
+fn first_operand(expr: &mut Expr) -> &mut Expr {
+    match expr {
+        Expr::BinaryOp { left: operand, .. }
+        | Expr::IsNull(operand)
+        | Expr::IsNotNull(operand)
+        | Expr::IsTrue(operand)
+        | Expr::IsFalse(operand)
+        | Expr::IsDistinctFrom(operand, _)
+        | Expr::IsNotDistinctFrom(operand, _)
+        | Expr::InList { expr: operand, .. }
+        | Expr::InSubquery { expr: operand, .. }
+        | Expr::Between { expr: operand, .. }
+        | Expr::Like { expr: operand, .. }
+        | Expr::ILike { expr: operand, .. }
+        | Expr::SimilarTo { expr: operand, .. }
+        | Expr::AnyOp { left: operand, .. }
+        | Expr::AllOp { left: operand, .. } => {
+            if binds_less(operand) {
+                first_operand(operand)
+            } else {
+                operand
+            }
+        }
+        expr => expr,
+    }
+}
+
+fn last_operand(expr: &mut Expr) -> &mut Expr {
+    match expr {
+        Expr::BinaryOp { right: operand, .. }
+        | Expr::IsDistinctFrom(_, operand)
+        | Expr::IsNotDistinctFrom(_, operand)
+        | Expr::Between { high: operand, .. }
+        | Expr::Like { pattern: operand, .. }
+        | Expr::ILike { pattern: operand, .. } => {
+            if binds_less(operand) {
+                last_operand(operand)
+            } else {
+                operand
+            }
+        }
+        expr => expr,
+    }
 }
 
 /// The call that gives the text of a field.
@@ -87,6 +188,13 @@ mod tests {
             ("x #> '{b,d}' ->> 'e'", "z"),
             ("x ->> 'none'", ""),
             ("x ->> 'a' = '12.50'", "true"),
+            ("'12.50' = x ->> 'a'", "true"),
+            ("x -> 'b' ->> 'c' <> x ->> 'a' AND true", "true"),
+            ("x ->> 'none' IS NULL", "true"),
+            ("x ->> 'a' IN ('12.50', '1')", "true"),
+            ("x ->> 'a' LIKE '12%'", "true"),
+            ("NOT x ->> 'a' BETWEEN '2' AND '3'", "true"),
+            ("x ->> 'a' || '!'", "12.50!"),
             ("x ->> k", "12.50"),
         ] {
             let sql = format!(

@@ -100,6 +100,7 @@ impl Pattern {
             ("MI", _) => self.sign(Signs::Minus, Part::Minus)?,
             ("PR", _) => self.sign(Signs::Brackets, Part::Sign)?,
             (_, 'S' | 's') => self.sign(if self.has_point { Signs::After } else { Signs::Before }, Part::Sign)?,
+            (_, '9' | '0') if self.signs == Signs::Brackets => return Err("a digit after PR".to_owned()),
             (_, '9') => self.digit(Part::Nine),
             (_, '0') => self.digit(Part::Zero),
             (_, '.' | 'D' | 'd') if self.has_point => return Err("a second point".to_owned()),
@@ -379,7 +380,7 @@ mod tests {
             let expected = if expected.is_empty() { String::new() } else { format!("[{expected}]") };
             assert_eq!(rows(&catalog, &sql).concat().trim_matches('"').replace("\"\"", "\""), expected, "{number} {pattern}");
         }
-        for pattern in ["99V99", "RN9", "9.9EEEE"] {
+        for pattern in ["99V99", "RN9", "9.9EEEE", "PR99"] {
             let refused = message(&catalog, &format!("SELECT to_char(1, '{pattern}')"));
             assert!(refused.starts_with("to_char: ") && refused.contains("is not supported"), "{refused}");
         }

@@ -31,7 +31,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::error::QueryError;
 use crate::similar::pattern_of;
 use crate::syntax::call;
-use crate::{full_joins, json_operators, like_escapes, rounded_times, rows, value_lists};
+use crate::{exact_numbers, full_joins, json_operators, like_escapes, rounded_times, rows, value_lists};
 
 /// Functions that have one column of rows, and name it like themselves.
 const ROW_FUNCTIONS: [&str; 2] = ["generate_series", "range"];
@@ -236,7 +236,10 @@ fn by_another_name(function: &Function) -> Option<Expr> {
     };
     Some(match (function.name.to_string().to_lowercase().as_str(), arguments.as_slice()) {
         ("mod", [left, right]) => operation(left, BinaryOperator::Modulo, right),
-        ("div", [left, right]) => call("trunc", vec![operation(left, BinaryOperator::Divide, right)]),
+        ("div", [left, right]) => {
+            let quotient = operation(left, BinaryOperator::Divide, right);
+            call("trunc", vec![call(exact_numbers::NAME, vec![quotient])])
+        }
         ("sign", [number]) => call("signum", vec![number.clone()]),
         ("timezone", [zone, time]) => at_zone(time, zone),
         ("date_trunc", [part, time, zone]) => {
