@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
@@ -18,9 +19,37 @@ use super::failure::is_refusal;
 pub(super) struct Context {
     reason: Mutex<String>,
     refusal: Mutex<Option<(RDKafkaErrorCode, String)>>,
-    highs: Mutex<BTreeMap<String, BTreeMap<String, Arc<AtomicI64>>>>,
+    watched: Mutex<BTreeMap<String, BTreeMap<String, Arc<Watched>>>>,
     announcing_fails: AtomicBool,
     brokers: Mutex<Brokers>,
+    /// Whether statistics have come since they were last asked for.
+    is_news: AtomicBool,
+}
+
+/// What statistics say of a partition.
+#[derive(Debug)]
+pub(super) struct Watched {
+    /// The high watermark; negative until it is known.
+    high: AtomicI64,
+    /// Microseconds for which its broker has left requests unanswered; 0 if none waits.
+    unanswered_us: AtomicI64,
+}
+
+impl Watched {
+    /// The high watermark; negative until it is known.
+    pub(super) fn high(&self) -> i64 {
+        self.high.load(Ordering::Relaxed)
+    }
+
+    /// Takes over the high watermark that another client knew.
+    pub(super) fn continue_from(&self, other: &Self) {
+        self.high.store(other.high(), Ordering::Relaxed);
+    }
+
+    /// For how long its broker has left requests unanswered.
+    pub(super) fn unanswered(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.unanswered_us.load(Ordering::Relaxed)).unwrap_or(0))
+    }
 }
 
 impl Context {
@@ -34,13 +63,18 @@ impl Context {
         self.refusal.lock().ok()?.take()
     }
 
-    /// Cell that will hold a partition's high watermark; negative until it is known.
-    pub(super) fn watch_high(&self, topic: &str, partition: i32) -> Arc<AtomicI64> {
-        let high = Arc::new(AtomicI64::new(-1));
-        if let Ok(mut highs) = self.highs.lock() {
-            highs.entry(topic.to_owned()).or_default().insert(partition.to_string(), Arc::clone(&high));
+    /// Cell that will hold what statistics say of a partition.
+    pub(super) fn watch(&self, topic: &str, partition: i32) -> Arc<Watched> {
+        let cell = Arc::new(Watched { high: AtomicI64::new(-1), unanswered_us: AtomicI64::new(0) });
+        if let Ok(mut watched) = self.watched.lock() {
+            watched.entry(topic.to_owned()).or_default().insert(partition.to_string(), Arc::clone(&cell));
         }
-        high
+        cell
+    }
+
+    /// Whether statistics have come since the previous call.
+    pub(super) fn take_news(&self) -> bool {
+        self.is_news.swap(false, Ordering::Relaxed)
     }
 
     /// What the last statistics say of the brokers.
@@ -66,19 +100,22 @@ impl ClientContext for Context {
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        let (Ok(statistics), Ok(highs)) = (serde_json::from_slice::<Statistics>(statistics), self.highs.lock()) else { return };
+        let (Ok(statistics), Ok(watched)) = (serde_json::from_slice::<Statistics>(statistics), self.watched.lock()) else { return };
         if let Ok(mut brokers) = self.brokers.lock() {
             *brokers = Brokers::of(&statistics);
         }
         for (topic, told) in &statistics.topics {
-            let Some(watched) = highs.get(topic) else { continue };
+            let Some(watched) = watched.get(topic) else { continue };
             for (partition, told) in &told.partitions {
+                let Some(watched) = watched.get(partition) else { continue };
                 // It is negative until a broker has answered.
-                if let Some(high) = watched.get(partition).filter(|_| told.hi_offset >= 0) {
-                    high.store(told.hi_offset, Ordering::Relaxed);
+                if told.hi_offset >= 0 {
+                    watched.high.store(told.hi_offset, Ordering::Relaxed);
                 }
+                watched.unanswered_us.store(statistics.unanswered_us(told.broker), Ordering::Relaxed);
             }
         }
+        self.is_news.store(true, Ordering::Relaxed);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -152,6 +189,27 @@ struct Statistics {
 struct BrokerStatistics {
     source: String,
     state: String,
+    #[serde(default = "unknown")]
+    nodeid: i64,
+    /// Requests that wait for an answer.
+    #[serde(default)]
+    waitresp_cnt: i64,
+    /// Microseconds since its last answer; negative before the first of a connection.
+    #[serde(default = "unknown")]
+    rxidle: i64,
+}
+
+impl Statistics {
+    /// Microseconds for which a broker has left requests unanswered, 0 if none waits. One that hangs, or whose network drops what is
+    /// sent, looks connected until a request times out after a minute.
+    fn unanswered_us(&self, broker: i64) -> i64 {
+        let found = self.brokers.values().find(|found| found.nodeid == broker && found.state == "UP");
+        found.filter(|found| found.waitresp_cnt > 0).map_or(0, |found| found.rxidle.max(0))
+    }
+}
+
+const fn unknown() -> i64 {
+    -1
 }
 
 #[derive(Deserialize)]
@@ -163,6 +221,9 @@ struct TopicStatistics {
 #[derive(Deserialize)]
 struct PartitionStatistics {
     hi_offset: i64,
+    /// The id of the broker that it is fetched from.
+    #[serde(default = "unknown")]
+    broker: i64,
 }
 
 #[cfg(test)]
@@ -187,6 +248,30 @@ mod tests {
             assert_eq!(context.brokers(), Brokers::Connected, "{name}: before any statistics");
             context.stats_raw(format!("{{\"brokers\":{{{brokers}}},\"topics\":{{}}}}").as_bytes());
             assert_eq!(context.brokers(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_broker_that_leaves_requests_unanswered_is_told_from_one_that_was_asked_for_nothing() {
+        for (name, node, state, waiting, idle_us, expected) in [
+            ("it has just answered", 1, "UP", 1, 9_000, 9),
+            ("it hangs", 1, "UP", 1, 4_000_000, 4_000),
+            ("nothing is asked, because queues are full", 1, "UP", 0, 4_000_000, 0),
+            ("another broker hangs", 2, "UP", 1, 4_000_000, 0),
+            ("the connection is new", 1, "UP", 1, -1, 0),
+            ("the connection broke, which is reported by itself", 1, "CONNECT", 1, 4_000_000, 0),
+        ] {
+            let context = Context::default();
+            let watched = context.watch("orders", 3);
+            assert!(!context.take_news(), "{name}");
+            let broker = format!(
+                "{{\"source\":\"learned\",\"state\":\"{state}\",\"nodeid\":{node},\"waitresp_cnt\":{waiting},\"rxidle\":{idle_us}}}"
+            );
+            let partition = "{\"3\":{\"hi_offset\":7,\"broker\":1}}";
+            let statistics = format!("{{\"brokers\":{{\"b\":{broker}}},\"topics\":{{\"orders\":{{\"partitions\":{partition}}}}}}}");
+            context.stats_raw(statistics.as_bytes());
+            assert_eq!((watched.high(), watched.unanswered()), (7, Duration::from_millis(expected)), "{name}");
+            assert!(context.take_news() && !context.take_news(), "{name}: statistics are news once");
         }
     }
 }

@@ -18,8 +18,9 @@
 //!   records are handed out.
 //! - **Pausing**: each partition has a queue of its own with bounded memory. When the queue of a partition that is not read is
 //!   full, librdkafka stops fetching it, and resumes by itself.
-//! - **Ends**: a partition is at its end when its broker has confirmed it. Whenever a connection breaks, every end is requested
-//!   again, so a partition whose broker is down is [`Waiting`](crate::transport::ReadStatus::Waiting), never at its end.
+//! - **Ends**: a partition is at its end when its broker has confirmed it. Whenever a connection breaks, or a broker leaves
+//!   requests unanswered for some seconds, ends are requested again, so a partition whose broker is down or hangs is
+//!   [`Waiting`](crate::transport::ReadStatus::Waiting), not at its end.
 //! - **Brokers that are down**, at the start or later, are waited for: librdkafka reconnects, and reading continues where it
 //!   stopped. A broker that is stopping may answer that its cluster has no brokers: librdkafka then forgets all, and the reader goes
 //!   on with a new consumer. Clients for single requests, and outboxes, are replaced after a failure. One log line reports that

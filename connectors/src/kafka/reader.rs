@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use headwater_schemas::Offset;
@@ -14,12 +14,12 @@ use rdkafka::message::Message;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::KafkaConfig;
-use super::context::{Brokers, Context};
+use super::context::{Brokers, Context, Watched};
 use super::failure::{failure, is_passing, is_refusal};
 use super::leave;
 use crate::transport::{RawRecord, ReadStatus, Reader, TransportError};
 
-/// How long a partition may stay unanswered before it is logged.
+/// How long a partition may stay unanswered before it is logged, and how long requests may before its end is doubted.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a partition may stay unanswered before a consumer that is connected with no broker is replaced.
 const REOPENS_AFTER: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ struct Slot {
     topic: String,
     partition: i32,
     queue: PartitionQueue<Context>,
-    high: Arc<AtomicI64>,
+    watched: Arc<Watched>,
     /// The offset to read next.
     next: i64,
     standing: Standing,
@@ -110,9 +110,9 @@ impl KafkaReader {
         self.note_positions(|_, _| true)?;
         let consumer = consumer(&self.config, &self.wake, &self.events)?;
         for slot in &mut self.slots {
-            let (queue, high) = attach(&consumer, &slot.topic, slot.partition, slot.next, &self.wake)?;
-            high.store(slot.high.load(Ordering::Relaxed), Ordering::Relaxed);
-            (slot.queue, slot.high, slot.standing) = (queue, high, Standing::Reading);
+            let (queue, watched) = attach(&consumer, &slot.topic, slot.partition, slot.next, &self.wake)?;
+            watched.continue_from(&slot.watched);
+            (slot.queue, slot.watched, slot.standing) = (queue, watched, Standing::Reading);
         }
         leave(std::mem::replace(&mut self.consumer, consumer));
         self.opened = Instant::now();
@@ -137,7 +137,17 @@ impl KafkaReader {
                 }
             }
         }
+        if self.consumer.context().take_news() {
+            self.doubt_ends_of_unanswered()?;
+        }
         if self.is_lost() { self.reopen() } else { Ok(()) }
+    }
+
+    /// Requests the ends again of partitions whose broker hangs: an end holds only as long as its broker answers.
+    fn doubt_ends_of_unanswered(&mut self) -> Result<(), TransportError> {
+        // A broker may hold back a fetch for this long.
+        let patience = PATIENCE + Duration::from_millis(u64::from(self.config.fetch_wait_ms));
+        self.ask_again(|_, slot| slot.standing == Standing::AtEnd && slot.watched.unanswered() > patience)
     }
 
     /// Handles a connection that broke or was refused. If waiting resolves it, every end becomes doubtful and is requested again.
@@ -223,7 +233,9 @@ impl KafkaReader {
         if !self.silent && current.is_silent() {
             self.silent = true;
             if self.silent_readers.fetch_add(1, Ordering::Relaxed) == 0 {
-                let reason = self.consumer.context().reason();
+                let is_hanging = current.watched.unanswered() > PATIENCE;
+                let hangs = || "the connection is open, and requests stay unanswered".to_owned();
+                let reason = if is_hanging { hangs() } else { self.consumer.context().reason() };
                 tracing::warn!(partition = %current, reason, "brokers do not answer; waiting for them");
             }
         } else if self.silent && current.silent_since.is_none() && !self.slots.iter().any(Slot::is_silent) {
@@ -254,14 +266,14 @@ fn consumer(
     Ok(Arc::new(consumer))
 }
 
-/// Begins to read a partition at an offset: its queue, and the cell of its high watermark.
+/// Begins to read a partition at an offset: its queue, and the cell of what statistics say of it.
 fn attach(
     consumer: &Arc<BaseConsumer<Context>>,
     topic: &str,
     partition: i32,
     next: i64,
     wake: &Arc<dyn Fn() + Send + Sync>,
-) -> Result<(PartitionQueue<Context>, Arc<AtomicI64>), TransportError> {
+) -> Result<(PartitionQueue<Context>, Arc<Watched>), TransportError> {
     let failed = |error: KafkaError| failure("assigning", &format!("{topic}/{partition}"), &error, "");
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(topic, partition, KafkaOffset::Offset(next)).map_err(failed)?;
@@ -271,7 +283,7 @@ fn attach(
     let wake = Arc::clone(wake);
     queue.set_nonempty_callback(move || wake());
     consumer.incremental_assign(&assignment).map_err(failed)?;
-    Ok((queue, consumer.context().watch_high(topic, partition)))
+    Ok((queue, consumer.context().watch(topic, partition)))
 }
 
 impl Drop for KafkaReader {
@@ -285,8 +297,8 @@ impl Drop for KafkaReader {
 impl Reader for KafkaReader {
     fn assign(&mut self, topic: &str, partition: u16, from: Offset) -> Result<usize, TransportError> {
         let (partition, next) = (i32::from(partition), i64::try_from(from.get()).unwrap_or(i64::MAX));
-        let (queue, high) = attach(&self.consumer, topic, partition, next, &self.wake)?;
-        self.slots.push(Slot { topic: topic.to_owned(), partition, queue, high, next, standing: Standing::Reading, silent_since: None });
+        let (queue, watched) = attach(&self.consumer, topic, partition, next, &self.wake)?;
+        self.slots.push(Slot { topic: topic.to_owned(), partition, queue, watched, next, standing: Standing::Reading, silent_since: None });
         Ok(self.slots.len() - 1)
     }
 
@@ -311,7 +323,7 @@ impl Reader for KafkaReader {
     }
 
     fn high_watermark(&self, slot: usize) -> Option<Offset> {
-        self.slots.get(slot).and_then(|slot| u64::try_from(slot.high.load(Ordering::Relaxed)).ok()).map(Offset::new)
+        self.slots.get(slot).and_then(|slot| u64::try_from(slot.watched.high()).ok()).map(Offset::new)
     }
 
     fn announce(&mut self, slot: usize, offset: Offset) -> Result<(), TransportError> {

@@ -34,7 +34,7 @@ fn against_a_real_broker() -> TestResult {
     let Some(broker) = Broker::start()? else { return Ok(()) };
     eprintln!("{:>6} ms: the broker answers", begin.elapsed().as_millis());
     type Step = (&'static str, fn(&Broker) -> TestResult);
-    let steps: [Step; 11] = [
+    let steps: [Step; 12] = [
         ("records come back from the partition of their key", records_come_back_from_the_partition_of_their_key),
         ("an end lies behind the markers of transactions", an_end_lies_behind_the_markers_of_transactions),
         ("a partition may be added later", a_partition_may_be_added_later),
@@ -43,6 +43,7 @@ fn against_a_real_broker() -> TestResult {
         ("single records are read again", single_records_are_read_again),
         ("a partition that is not read holds nobody back", a_partition_that_is_not_read_holds_nobody_back),
         ("an announced offset is seen by the group", an_announced_offset_is_seen_by_the_group),
+        ("the end of a broker that hangs is doubted", the_end_of_a_broker_that_hangs_is_doubted),
         ("a deleted topic is an error", a_deleted_topic_is_an_error),
         ("a broker may go away and come back", a_broker_may_go_away_and_come_back),
         ("a broker may be away at the start", a_broker_may_be_away_at_the_start),
@@ -412,6 +413,33 @@ fn an_announced_offset_is_seen_by_the_group(broker: &Broker) -> TestResult {
         assert!(begin.elapsed() < DEADLINE, "the group sees {committed:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// A process that is stopped keeps its connections: nothing breaks, and nothing is answered.
+fn the_end_of_a_broker_that_hangs_is_doubted(broker: &Broker) -> TestResult {
+    let transport = open(broker)?;
+    transport.create_topic("hanging", 1)?;
+    publish(&transport, "hanging", 0..10)?;
+    let mut reading = Reading::begin(&transport, "hanging", &[(0, 0)])?;
+    reading.until_end(10)?;
+    broker.pause()?;
+    let doubted = until_waiting(&mut reading);
+    broker.unpause()?;
+    doubted?;
+    publish(&transport, "hanging", 10..20)?;
+    reading.until_end(20)
+}
+
+/// Reads until the only partition is not at its end. A request that is not answered times out only after a minute.
+fn until_waiting(reading: &mut Reading) -> TestResult {
+    let begin = Instant::now();
+    while reading.step(10)? != [ReadStatus::Waiting] {
+        if begin.elapsed() > DEADLINE / 2 {
+            return Err("a broker that hangs is believed to have no more records".into());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 fn a_deleted_topic_is_an_error(broker: &Broker) -> TestResult {

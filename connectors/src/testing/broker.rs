@@ -61,6 +61,21 @@ impl Broker {
         done(&command("stop", self.directory.path()).output()?)
     }
 
+    /// Stops the broker's process without ending it: connections stay open, and nothing is answered.
+    pub fn pause(&self) -> io::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Continues after [`Self::pause`].
+    pub fn unpause(&self) -> io::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> io::Result<()> {
+        let pid = std::fs::read_to_string(self.directory.path().join("pid"))?;
+        done(&Command::new("kill").arg(signal).arg(pid.trim()).output()?)
+    }
+
     /// Restarts the broker after [`Self::kill`] or [`Self::stop`], with the same data and address.
     pub fn restart(&self) -> io::Result<()> {
         done(&command("start", self.directory.path()).args(["--for", &std::process::id().to_string()]).output()?)
