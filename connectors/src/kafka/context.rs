@@ -127,7 +127,11 @@ impl ClientContext for Context {
         if let (Some(code), Ok(mut refusal)) = (error.rdkafka_error_code().filter(|code| is_refusal(*code)), self.refusal.lock()) {
             *refusal = Some((code, reason.to_owned()));
         }
-        if let Ok(mut last) = self.reason.lock() {
+        // That all brokers are down follows from an error of each, which has the cause: a name without an address, a refused connection.
+        let is_summary = error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
+        if let Ok(mut last) = self.reason.lock()
+            && (!is_summary || last.is_empty())
+        {
             reason.clone_into(&mut last);
         }
     }
@@ -273,5 +277,16 @@ mod tests {
             assert_eq!((watched.high(), watched.unanswered()), (7, Duration::from_millis(expected)), "{name}");
             assert!(context.take_news() && !context.take_news(), "{name}: statistics are news once");
         }
+    }
+
+    #[test]
+    fn the_reason_is_why_a_broker_is_down_and_not_that_all_are() {
+        let context = Context::default();
+        let all_down = || KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
+        context.error(all_down(), "1/1 brokers are down");
+        assert_eq!(context.reason(), "1/1 brokers are down");
+        context.error(KafkaError::Global(RDKafkaErrorCode::Resolve), "kafka:9092: Failed to resolve 'kafka:9092'");
+        context.error(all_down(), "1/1 brokers are down");
+        assert_eq!(context.reason(), "kafka:9092: Failed to resolve 'kafka:9092'");
     }
 }
