@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use headwater_schemas::Offset;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -127,6 +127,16 @@ impl Cluster {
             Some(Err((_, code))) => Err(failed(&KafkaError::AdminOp(code))),
             Some(Ok(_)) | None => self.wait_for(topic).map(|()| true),
         }
+    }
+
+    /// Whether brokers keep the newest record of each key of a topic for ever; `None` where they do not answer or must not.
+    pub(super) fn is_compacted(&self, topic: &str) -> Option<bool> {
+        let admin: AdminClient<DefaultClientContext> = self.config.client().create().ok()?;
+        let options = AdminOptions::new().request_timeout(Some(self.config.timeout()));
+        let answers = block_on(admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options)).ok()?;
+        let settings = answers.into_iter().next()?.ok()?;
+        let policy = settings.get("cleanup.policy")?.value.as_deref()?;
+        Some(policy.trim() == "compact")
     }
 
     /// Waits until all partitions of a new topic answer: one broker creates it, and the others learn of it later.

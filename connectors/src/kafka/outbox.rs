@@ -15,6 +15,9 @@ use super::publisher::KafkaPublisher;
 use super::reader::KafkaReader;
 use crate::transport::{Outbox, Outgoing, Publisher, ReadStatus, Reader, TransportError};
 
+/// The partition with the progress of all ids, of however many its topic has: so the newest record of an id is its progress.
+const PROGRESS_PARTITION: i32 = 0;
+
 /// Publishes in transactions. Opening another outbox of the same id fences this one.
 pub(super) struct KafkaOutbox {
     publisher: KafkaPublisher,
@@ -32,7 +35,12 @@ impl KafkaOutbox {
         id: &str,
         progress_topic: &str,
     ) -> Result<Self, TransportError> {
-        cluster.create_topic(progress_topic, 1, true)?;
+        if !cluster.create_topic(progress_topic, 1, true)? && cluster.is_compacted(progress_topic) == Some(false) {
+            tracing::warn!(
+                topic = progress_topic,
+                "the progress of what is published expires with the topic's retention: set its cleanup.policy to compact"
+            );
+        }
         let publisher = KafkaPublisher::transactional(Arc::clone(&cluster), id)?;
         let outbox = Self { publisher, cluster, silent_readers, id: id.to_owned(), progress_topic: progress_topic.to_owned() };
         outbox.publisher.producer().init_transactions(outbox.patience()).map_err(|error| outbox.failed("opening", &error))?;
@@ -59,7 +67,7 @@ impl KafkaOutbox {
             self.publisher.send(&record.topic, Some(record.key.as_bytes()), Some(&record.value))?;
         }
         let (topic, id) = (self.progress_topic.clone(), self.id.clone());
-        self.publisher.send(&topic, Some(id.as_bytes()), Some(progress.as_bytes()))?;
+        self.publisher.send_to(&topic, PROGRESS_PARTITION, id.as_bytes(), progress.as_bytes())?;
         self.publisher.flush()
     }
 }
@@ -67,7 +75,8 @@ impl KafkaOutbox {
 impl Outbox for KafkaOutbox {
     fn progress(&mut self) -> Result<Option<String>, TransportError> {
         let states = self.cluster.partitions(&self.progress_topic)?;
-        let low = states.first().map_or(Offset::ZERO, |state| state.low);
+        let of_progress = states.iter().find(|state| i32::from(state.partition) == PROGRESS_PARTITION);
+        let low = of_progress.map_or(Offset::ZERO, |state| state.low);
         // For this once: one that nobody polls would fill memory with all that comes later.
         let mut reader = KafkaReader::open(self.cluster.config(), Arc::new(|| ()), Arc::clone(&self.silent_readers))?;
         let slot = reader.assign(&self.progress_topic, 0, low)?;

@@ -140,13 +140,16 @@ impl KafkaPublisher {
     }
 }
 
-impl Publisher for KafkaPublisher {
-    fn send(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), TransportError> {
+impl KafkaPublisher {
+    /// Sends a record to a partition of a topic, whatever its key.
+    pub(super) fn send_to(&mut self, topic: &str, partition: i32, key: &[u8], value: &[u8]) -> Result<(), TransportError> {
         self.look_up(topic)?;
-        let mut record = BaseRecord::<[u8], [u8]>::to(topic);
-        record.key = key;
-        record.payload = value;
-        record.partition = if key.is_none() { self.next_unkeyed(topic) } else { None };
+        let record = BaseRecord::<[u8], [u8]>::to(topic).key(key).payload(value).partition(partition);
+        self.enqueue(topic, record)
+    }
+
+    /// Waits until librdkafka's queue takes a record.
+    fn enqueue(&mut self, topic: &str, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), TransportError> {
         loop {
             match self.producer.send(record) {
                 Ok(()) => break,
@@ -159,6 +162,17 @@ impl Publisher for KafkaPublisher {
         }
         self.unheard += 1;
         if self.unheard >= HEAR_EVERY { self.hear(Duration::ZERO) } else { Ok(()) }
+    }
+}
+
+impl Publisher for KafkaPublisher {
+    fn send(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), TransportError> {
+        self.look_up(topic)?;
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic);
+        record.key = key;
+        record.payload = value;
+        record.partition = if key.is_none() { self.next_unkeyed(topic) } else { None };
+        self.enqueue(topic, record)
     }
 
     fn flush(&mut self) -> Result<(), TransportError> {

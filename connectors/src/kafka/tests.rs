@@ -21,7 +21,7 @@ use super::reader::KafkaReader;
 use super::{KafkaConfig, KafkaTransport};
 use crate::fault::with_causes;
 use crate::testing::Broker;
-use crate::transport::{PartitionState, ReadStatus, Reader, Transport, TransportError, partition_of};
+use crate::transport::{Outgoing, PartitionState, ReadStatus, Reader, Transport, TransportError, partition_of};
 
 type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -34,7 +34,7 @@ fn against_a_real_broker() -> TestResult {
     let Some(broker) = Broker::start()? else { return Ok(()) };
     eprintln!("{:>6} ms: the broker answers", begin.elapsed().as_millis());
     type Step = (&'static str, fn(&Broker) -> TestResult);
-    let steps: [Step; 12] = [
+    let steps: [Step; 13] = [
         ("records come back from the partition of their key", records_come_back_from_the_partition_of_their_key),
         ("an end lies behind the markers of transactions", an_end_lies_behind_the_markers_of_transactions),
         ("a partition may be added later", a_partition_may_be_added_later),
@@ -43,6 +43,7 @@ fn against_a_real_broker() -> TestResult {
         ("single records are read again", single_records_are_read_again),
         ("a partition that is not read holds nobody back", a_partition_that_is_not_read_holds_nobody_back),
         ("an announced offset is seen by the group", an_announced_offset_is_seen_by_the_group),
+        ("the progress of an outbox is found, however many partitions its topic has", the_progress_of_an_outbox_is_found),
         ("the end of a broker that hangs is doubted", the_end_of_a_broker_that_hangs_is_doubted),
         ("a deleted topic is an error", a_deleted_topic_is_an_error),
         ("a broker may go away and come back", a_broker_may_go_away_and_come_back),
@@ -413,6 +414,25 @@ fn an_announced_offset_is_seen_by_the_group(broker: &Broker) -> TestResult {
         assert!(begin.elapsed() < DEADLINE, "the group sees {committed:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// The key of some of these ids belongs to another partition than the first.
+fn the_progress_of_an_outbox_is_found(broker: &Broker) -> TestResult {
+    let transport = open(broker)?;
+    transport.create_topic("progress", 5)?;
+    transport.create_topic("published", 1)?;
+    for id in ["a", "b", "c", "d"] {
+        let mut outbox = transport.outbox(id, "progress")?;
+        assert_eq!(outbox.progress()?, None, "{id}");
+        outbox.publish(&[outgoing()], "1", &mut || ())?;
+        outbox.publish(&[], "2", &mut || ())?;
+        assert_eq!(transport.outbox(id, "progress")?.progress()?.as_deref(), Some("2"), "{id}");
+    }
+    Ok(())
+}
+
+fn outgoing() -> Outgoing {
+    Outgoing { topic: "published".to_owned(), key: "key".to_owned(), value: b"{}".to_vec() }
 }
 
 /// A process that is stopped keeps its connections: nothing breaks, and nothing is answered.
