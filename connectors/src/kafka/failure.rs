@@ -62,6 +62,24 @@ pub(super) const fn is_refusal(code: RDKafkaErrorCode) -> bool {
     )
 }
 
+/// Whether an answer to a publisher requires action by the operator.
+pub(super) const fn is_final(code: RDKafkaErrorCode) -> bool {
+    is_refusal(code)
+        || is_fenced(code)
+        || matches!(
+            code,
+            RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+                | RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::InvalidTransactionTimeout
+        )
+}
+
+/// Whether another producer has taken over the id of this one.
+const fn is_fenced(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced)
+}
+
 /// Whether a topic does not exist.
 pub(super) const fn is_missing(code: RDKafkaErrorCode) -> bool {
     matches!(
@@ -84,6 +102,10 @@ fn mend(code: RDKafkaErrorCode) -> &'static str {
         | RDKafkaErrorCode::TransactionalIdAuthorizationFailed => ": ask the brokers' administrator for the permission",
         RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed | RDKafkaErrorCode::SSL => {
             ": check the user, the password and the certificates"
+        }
+        code if is_fenced(code) => {
+            ": another process publishes for this data directory, or for a copy of it; stop one of them. To publish from a copy as well, \
+             remove its file OUTBOX: it then publishes all commits under an id of its own"
         }
         RDKafkaErrorCode::InvalidReplicationFactor => ": there are fewer brokers than copies; set `replication` in [kafka]",
         RDKafkaErrorCode::MessageSizeTooLarge => ": the record is larger than brokers or `message.max.bytes` allow",

@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer;
 
 use super::cluster::Cluster;
-use super::failure::failure;
+use super::failure::{failure, is_final};
 use super::publisher::KafkaPublisher;
 use super::reader::KafkaReader;
 use crate::transport::{Outbox, Outgoing, Publisher, ReadStatus, Reader, TransportError};
@@ -51,15 +51,23 @@ impl KafkaOutbox {
         self.cluster.config().timeout() * 4
     }
 
-    /// The error of a transaction. If only a new producer can help, the error allows a retry with a new outbox.
+    /// The error of a transaction. It allows a retry, with a new outbox, unless the producer or the brokers' answer is final.
     fn failed(&self, attempt: &'static str, error: &KafkaError) -> TransportError {
-        let fatal = matches!(error, KafkaError::Transaction(error) if error.is_fatal());
-        let mut told = failure(attempt, &format!("the outbox {}", self.id), error, "");
-        if fatal {
-            told.cause = format!("{}: another process publishes under this id, or the brokers forgot it", told.cause).into();
-        }
-        told.retry = !fatal;
+        let reason = if let KafkaError::Transaction(error) = error { error.string() } else { String::new() };
+        let mut told = failure(attempt, &format!("the outbox {}", self.id), error, &reason);
+        let is_fatal = matches!(error, KafkaError::Transaction(error) if error.is_fatal());
+        told.retry = !is_fatal && !error.rdkafka_error_code().is_some_and(is_final);
         told
+    }
+
+    /// The error that ended a transaction, which a failed record does not have: when a transaction fails, librdkafka drops what was not
+    /// sent, and reports the records as purged.
+    fn cause(&self, of_record: TransportError) -> TransportError {
+        // In a transaction that failed, a beginning returns why. In one that did not fail, it changes nothing.
+        match self.publisher.producer().begin_transaction() {
+            Err(error @ KafkaError::Transaction(_)) if ends_a_transaction(&error) => self.failed("publishing a batch of", &error),
+            _ => of_record,
+        }
     }
 
     fn in_transaction(&mut self, records: &[Outgoing], progress: &str) -> Result<(), TransportError> {
@@ -103,6 +111,7 @@ impl Outbox for KafkaOutbox {
     fn publish(&mut self, records: &[Outgoing], progress: &str, sent: &mut dyn FnMut()) -> Result<(), TransportError> {
         self.publisher.producer().begin_transaction().map_err(|error| self.failed("beginning a batch of", &error))?;
         if let Err(error) = self.in_transaction(records, progress) {
+            let error = self.cause(error);
             // A failure is harmless: the next outbox of this id aborts a transaction that stays open.
             let _ = self.publisher.producer().abort_transaction(self.patience());
             return Err(error);
@@ -110,4 +119,9 @@ impl Outbox for KafkaOutbox {
         sent();
         self.publisher.producer().commit_transaction(self.patience()).map_err(|error| self.failed("committing a batch of", &error))
     }
+}
+
+/// Whether an error says that a transaction failed, and not only that another call was expected.
+fn ends_a_transaction(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Transaction(error) if error.is_fatal() || error.txn_requires_abort())
 }

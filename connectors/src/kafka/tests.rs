@@ -12,7 +12,9 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset as KafkaOffset, TopicPartitionList};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -34,7 +36,7 @@ fn against_a_real_broker() -> TestResult {
     let Some(broker) = Broker::start()? else { return Ok(()) };
     eprintln!("{:>6} ms: the broker answers", begin.elapsed().as_millis());
     type Step = (&'static str, fn(&Broker) -> TestResult);
-    let steps: [Step; 13] = [
+    let steps: [Step; 14] = [
         ("records come back from the partition of their key", records_come_back_from_the_partition_of_their_key),
         ("an end lies behind the markers of transactions", an_end_lies_behind_the_markers_of_transactions),
         ("a partition may be added later", a_partition_may_be_added_later),
@@ -44,6 +46,7 @@ fn against_a_real_broker() -> TestResult {
         ("a partition that is not read holds nobody back", a_partition_that_is_not_read_holds_nobody_back),
         ("an announced offset is seen by the group", an_announced_offset_is_seen_by_the_group),
         ("the progress of an outbox is found, however many partitions its topic has", the_progress_of_an_outbox_is_found),
+        ("an outbox that is fenced says what to do", an_outbox_that_is_fenced_says_what_to_do),
         ("the end of a broker that hangs is doubted", the_end_of_a_broker_that_hangs_is_doubted),
         ("a deleted topic is an error", a_deleted_topic_is_an_error),
         ("a broker may go away and come back", a_broker_may_go_away_and_come_back),
@@ -52,6 +55,31 @@ fn against_a_real_broker() -> TestResult {
     for (name, step) in steps {
         step(&broker).map_err(|error| format!("{name}: {error}"))?;
         eprintln!("{:>6} ms: {name}", begin.elapsed().as_millis());
+    }
+    Ok(())
+}
+
+/// Brokers that answer with errors: what passes is tried again, and what does not says why, although librdkafka reports the records of both
+/// as purged.
+#[test]
+fn a_transaction_that_fails_says_why_and_whether_to_try_again() -> TestResult {
+    let mock = MockCluster::new(1)?;
+    mock.create_topic("progress", 1, 1)?;
+    mock.create_topic("published", 1, 1)?;
+    let transport = KafkaTransport::open(KafkaConfig { brokers: mock.bootstrap_servers(), timeout_ms: 1000, ..KafkaConfig::default() })?;
+    for (answer, retry, expected) in [
+        // The brokers forget an id that was not used for a week.
+        (RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING, true, "InvalidProducerIdMapping"),
+        (RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, false, "ask the brokers' administrator for the permission"),
+    ] {
+        let mut outbox = transport.outbox("failing", "progress")?;
+        mock.request_errors(RDKafkaApiKey::AddPartitionsToTxn, &[answer]);
+        let error = outbox.publish(&[outgoing()], "1", &mut || ()).map_or_else(Ok, |()| Err("a transaction that was refused"))?;
+        let said = with_causes(&error);
+        assert_eq!(error.retry, retry, "{said}");
+        assert!(said.contains("the outbox failing") && said.contains(expected), "{said}");
+        mock.clear_request_errors(RDKafkaApiKey::AddPartitionsToTxn);
+        transport.outbox("failing", "progress")?.publish(&[outgoing()], "1", &mut || ())?;
     }
     Ok(())
 }
@@ -433,6 +461,19 @@ fn the_progress_of_an_outbox_is_found(broker: &Broker) -> TestResult {
 
 fn outgoing() -> Outgoing {
     Outgoing { topic: "published".to_owned(), key: "key".to_owned(), value: b"{}".to_vec() }
+}
+
+fn an_outbox_that_is_fenced_says_what_to_do(broker: &Broker) -> TestResult {
+    let transport = open(broker)?;
+    let mut first = transport.outbox("fenced", "progress")?;
+    first.publish(&[], "1", &mut || ())?;
+    let mut second = transport.outbox("fenced", "progress")?;
+    let error = first.publish(&[outgoing()], "2", &mut || ()).map_or_else(Ok, |()| Err("two outboxes of one id publish"))?;
+    let said = with_causes(&error);
+    assert!(!error.retry && said.contains("the outbox fenced") && said.contains("stop one of them"), "{said}");
+    second.publish(&[], "3", &mut || ())?;
+    assert_eq!(second.progress()?.as_deref(), Some("3"));
+    Ok(())
 }
 
 /// A process that is stopped keeps its connections: nothing breaks, and nothing is answered.
