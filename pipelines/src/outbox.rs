@@ -48,6 +48,7 @@ use headwater_schemas::{Clock, Digest, EventTime, Tick};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use self::id::OutboxId;
 use crate::avro::{PublishedSchema, PublishedSchemas};
 use crate::metrics::Metrics;
 use crate::suppressed::Suppressed;
@@ -196,10 +197,10 @@ impl Running {
 
 /// Starts an outbox on its own thread.
 pub fn start(settings: OutboxSettings) -> anyhow::Result<Running> {
-    let id = id::id(&settings.data, settings.remote.as_ref())?;
+    let mut id = id::id(&settings.data, settings.remote.as_ref())?;
     let (tell, told) = channel();
     let thread = std::thread::Builder::new().name("outbox".to_owned()).spawn(move || {
-        let published = publish_all(&settings, &id, &told);
+        let published = publish_all(&settings, &mut id, &told);
         published.inspect_err(|error| (settings.failure)(anyhow::anyhow!("{error:#}")))
     })?;
     Ok(Running { told: tell, thread })
@@ -216,7 +217,7 @@ struct Standing {
 }
 
 /// Publishes commit after commit, and early rows between them, until the channel is closed and all commits are published.
-fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<Told>) -> anyhow::Result<()> {
+fn publish_all(settings: &OutboxSettings, id: &mut OutboxId, told: &Receiver<Told>) -> anyhow::Result<()> {
     let mut last = settings.last;
     let mut early = VecDeque::<Early>::new();
     let mut open: Option<Standing> = None;
@@ -255,7 +256,12 @@ fn publish_all(settings: &OutboxSettings, id: &str, told: &Receiver<Told>) -> an
             Some(standing) => publish_batch(settings, standing, last),
         };
         match result {
-            Ok(standing) => open = Some(standing),
+            Ok(standing) => {
+                if standing.progress.commit_id > 0 && !id.has_published {
+                    id.note_published(&settings.data, settings.remote.as_ref())?;
+                }
+                open = Some(standing);
+            }
             Err(error) => {
                 let may_pass = error.downcast_ref::<headwater_connectors::transport::TransportError>().is_some_and(|error| error.retry);
                 if !may_pass || over_since.is_some_and(|since| since.elapsed() > LAST_PATIENCE) {
@@ -303,16 +309,25 @@ fn publish_early(
 }
 
 /// Opens the outbox and reads its progress.
-fn begin(settings: &OutboxSettings, id: &str, last: u64) -> anyhow::Result<Standing> {
+fn begin(settings: &OutboxSettings, OutboxId { id, has_published }: &OutboxId, last: u64) -> anyhow::Result<Standing> {
     for (_, topic) in &settings.topics {
         settings.transport.create_topic(topic, 1)?;
     }
     let mut outbox = settings.transport.outbox(id, &settings.progress_topic)?;
     let suppressed = Suppressed::default();
-    let Some(progress) = outbox.progress()? else { return Ok(Standing { outbox, progress: Progress::default(), suppressed }) };
-    let progress: Progress = serde_json::from_str(&progress).with_context(|| format!("the progress of {id}: {progress}"))?;
-    let (commit_id, data) = (progress.commit_id, settings.data.display());
+    let data = settings.data.display();
     let bucket = settings.remote.as_ref().map_or_else(String::new, |remote| format!(" and {}/{OUTBOX}", remote.bucket().url()));
+    let Some(progress) = outbox.progress()? else {
+        if *has_published {
+            bail!(
+                "{} has no progress of {id}, under which commits of {data} were published: it was deleted, or its records expired. Restore it, and let brokers keep it (cleanup.policy=compact); or remove {data}/{OUTBOX}{bucket} to publish all commits again, with the ids that they had",
+                settings.progress_topic
+            );
+        }
+        return Ok(Standing { outbox, progress: Progress::default(), suppressed });
+    };
+    let progress: Progress = serde_json::from_str(&progress).with_context(|| format!("the progress of {id}: {progress}"))?;
+    let commit_id = progress.commit_id;
     if commit_id > last {
         bail!(
             "commit {commit_id} of {data} was published, and the last one there is {last}: restore the directory, or remove {data}/{OUTBOX}{bucket} to publish under another id"

@@ -5,11 +5,12 @@
 //! | the disk is full, or a folder cannot be written | the run ends with one sentence that names the file; the last commit is intact, and once there is room a restart continues |
 //! | the data directory cannot be created | one sentence, before anything is read |
 //! | a partition or a topic is added | a live run reads it from its beginning, at the clock of that moment |
+//! | the progress of what is published is lost | the run ends with one sentence, and publishes nothing again |
 //! | brokers are down | a live run waits (`kafka`) |
 //! | the wall clock jumps | clocks never go back (`headwater_connectors::source::clock`) |
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -83,6 +84,36 @@ fn a_folder_that_cannot_be_written_is_named() -> Result<()> {
     run(&source, &data, PLAIN)?;
     assert_eq!(rows(&data, "SELECT posted FROM balances WHERE account_id = 'a'")?, ["1"]);
     assert_invariants(&data)
+}
+
+#[test]
+fn committed_rows_are_not_published_again_when_their_progress_is_lost() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (log, data, config) = (folder.path().join("log"), folder.path().join("data"), folder.path().join("config.toml"));
+    std::fs::write(&config, "[http]\naddress = \"\"\n[outbox]\ntopics = [\"dead_letters\"]\n")?;
+    let run = || -> Result<Output> {
+        let mut command = Command::new(binary()?);
+        command.args(["run", "--until-end", "--source", &format!("log:{}", log.display()), "--data"]).arg(&data);
+        Ok(command.arg("--config").arg(&config).output()?)
+    };
+    write_log(&log, "transactions", 0, "one\n")?;
+    succeed(run()?)?;
+    let published = || std::fs::read_to_string(log.join("dead_letters/0.jsonl")).map(|lines| lines.lines().count());
+    assert_eq!(published()?, 1);
+
+    write_log(&log, "transactions", 0, "two\n")?;
+    std::fs::remove_dir_all(log.join(".outbox"))?;
+    let output = run()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("has no progress of headwater-") && said.contains("data/OUTBOX"), "{said}");
+    assert_eq!(published()?, 1, "nothing is published again");
+
+    // Its mend: all again, under another id.
+    std::fs::remove_file(data.join("OUTBOX"))?;
+    succeed(run()?)?;
+    assert_eq!(published()?, 3);
+    Ok(())
 }
 
 #[test]

@@ -15,8 +15,30 @@ use crate::wall_clock;
 /// The beginning of an id; 16 hexadecimal digits follow.
 const PREFIX: &str = "headwater-";
 
+/// What the file has after the id once a commit is published.
+const HAS_PUBLISHED: &str = " has published";
+
+/// The outbox of a data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OutboxId {
+    pub(super) id: String,
+    /// Whether a commit was published under the id, so that the topics have its progress.
+    pub(super) has_published: bool,
+}
+
+impl OutboxId {
+    /// Notes that a commit was published.
+    pub(super) fn note_published(&mut self, data: &Path, remote: Option<&Remote>) -> anyhow::Result<()> {
+        let path = data.join(OUTBOX);
+        durable::replace(&path, format!("{}{HAS_PUBLISHED}", self.id).as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+        remote.map_or(Ok(()), |remote| remote.replace(data, OUTBOX))?;
+        self.has_published = true;
+        Ok(())
+    }
+}
+
 /// The id of a data directory's outbox, created on first use.
-pub(super) fn id(data: &Path, remote: Option<&Remote>) -> anyhow::Result<String> {
+pub(super) fn id(data: &Path, remote: Option<&Remote>) -> anyhow::Result<OutboxId> {
     let path = data.join(OUTBOX);
     match fs::read_to_string(&path) {
         Ok(text) => return checked(&path, remote, text.trim()),
@@ -29,15 +51,16 @@ pub(super) fn id(data: &Path, remote: Option<&Remote>) -> anyhow::Result<String>
     durable::replace(&path, id.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
     // Before anything is published under it.
     remote.map_or(Ok(()), |remote| remote.replace(data, OUTBOX))?;
-    Ok(id)
+    Ok(OutboxId { id, has_published: false })
 }
 
 /// The id that a file holds. Another text is no id of this directory: under it all commits would be published again, or those of
 /// another directory would be taken for this one's.
-fn checked(path: &Path, remote: Option<&Remote>, text: &str) -> anyhow::Result<String> {
+fn checked(path: &Path, remote: Option<&Remote>, text: &str) -> anyhow::Result<OutboxId> {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    if text.strip_prefix(PREFIX).is_some_and(|digits| digits.len() == 16 && digits.bytes().all(is_digit)) {
-        return Ok(text.to_owned());
+    let (id, has_published) = text.strip_suffix(HAS_PUBLISHED).map_or((text, false), |id| (id, true));
+    if id.strip_prefix(PREFIX).is_some_and(|digits| digits.len() == 16 && digits.bytes().all(is_digit)) {
+        return Ok(OutboxId { id: id.to_owned(), has_published });
     }
     let what = if text.is_empty() { "is empty".to_owned() } else { format!("has {text:?}") };
     let bucket = remote.map_or_else(String::new, |remote| format!(" and {}/{OUTBOX}", remote.bucket().url()));
@@ -55,7 +78,8 @@ mod tests {
     fn an_id_is_created_once_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         let first = id(folder.path(), None).unwrap();
-        assert_eq!(fs::read_to_string(folder.path().join(OUTBOX)).unwrap(), first);
+        assert!(!first.has_published);
+        assert_eq!(fs::read_to_string(folder.path().join(OUTBOX)).unwrap(), first.id);
         assert_eq!(id(folder.path(), None).unwrap(), first);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
     }
@@ -72,6 +96,7 @@ mod tests {
             ("too long", "headwater-0123456789abcdef0", "OUTBOX has "),
             ("other digits", "headwater-0123456789ABCDEF", "OUTBOX has "),
             ("another name", "outbox-0123456789abcdef", "OUTBOX has "),
+            ("no id that has published", " has published", "OUTBOX has "),
         ] {
             fs::write(&path, content).unwrap();
             let error = id(folder.path(), None).expect_err(case).to_string();
@@ -79,6 +104,15 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), content, "{case}: the file stays as it is");
         }
         fs::write(&path, "headwater-0123456789abcdef\n").unwrap();
-        assert_eq!(id(folder.path(), None).unwrap(), "headwater-0123456789abcdef");
+        assert_eq!(id(folder.path(), None).unwrap().id, "headwater-0123456789abcdef");
+    }
+
+    #[test]
+    fn that_a_commit_was_published_is_kept_with_the_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut id_of = id(folder.path(), None).unwrap();
+        id_of.note_published(folder.path(), None).unwrap();
+        assert!(id_of.has_published);
+        assert_eq!(id(folder.path(), None).unwrap(), id_of);
     }
 }
