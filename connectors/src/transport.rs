@@ -102,6 +102,12 @@ pub trait Transport: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
+    /// Whether commits note the last record of each partition, by which a resumed run recognizes the topic: records cannot be changed,
+    /// but the topic can be replaced by another of the same name. Needs [`Self::records`].
+    fn is_known_by_last_record(&self) -> bool {
+        false
+    }
+
     /// The nearest offsets before and after one at which no record can begin, because it is inside of a record; `None` if one can.
     fn around(&self, _topic: &str, _partition: u16, _offset: Offset) -> Result<Option<(Offset, Offset)>, TransportError> {
         Ok(None)

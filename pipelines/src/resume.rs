@@ -1,12 +1,14 @@
 //! Resuming from the last commit: the position of each partition, and whether its records still exist.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use headwater_connectors::fault::with_causes;
 use headwater_connectors::parquet::chain::Commit;
 use headwater_connectors::parquet::record::{Gap, PartitionProgress};
-use headwater_connectors::source::Position;
-use headwater_connectors::transport::PartitionState;
+use headwater_connectors::source::{LastRecord, Position};
+use headwater_connectors::transport::{PartitionState, Records, Transport, TransportError};
 use headwater_schemas::{Offset, Topic};
 
 use crate::config::SourceConfig;
@@ -27,8 +29,43 @@ pub struct ResumeError {
     pub problems: Vec<String>,
 }
 
-/// A digest of the content before an offset of a partition, if the transport's records can be changed.
-pub type Fingerprint<'a> = &'a dyn Fn(&str, u16, Offset) -> Option<String>;
+/// Whether the content before an offset of a partition is what was read, by the fingerprint of it.
+pub type IsAsRead<'a> = &'a dyn Fn(&str, u16, Offset, &str) -> bool;
+
+/// Compares topics with what was read of them.
+pub struct Recognizer<'a> {
+    transport: &'a dyn Transport,
+    /// Access to single records, opened once for all partitions.
+    records: RefCell<Option<Box<dyn Records>>>,
+}
+
+impl<'a> Recognizer<'a> {
+    /// A recognizer of the topics of a transport.
+    pub fn new(transport: &'a dyn Transport) -> Self {
+        Self { transport, records: RefCell::default() }
+    }
+
+    /// Whether the content before an offset is what was read. An error where a file cannot be read. A record of a topic may have expired, or
+    /// was compacted: then nothing can be compared, and offsets alone decide.
+    pub fn is_as_read(&self, topic: &str, partition: u16, offset: Offset, fingerprint: &str) -> Result<bool, TransportError> {
+        if !self.transport.is_known_by_last_record() {
+            return Ok(self.transport.fingerprint(topic, partition, offset)?.as_deref() == Some(fingerprint));
+        }
+        let mut records = self.records.borrow_mut();
+        if records.is_none() {
+            *records = self.transport.records();
+        }
+        // What another program wrote is not compared.
+        let (Ok(last), Some(records)) = (fingerprint.parse::<LastRecord>(), records.as_mut()) else { return Ok(true) };
+        match records.value(topic, partition, last.offset) {
+            Ok(value) => Ok(LastRecord::of(last.offset, &value) == last),
+            Err(error) => {
+                tracing::debug!(error = with_causes(&error), "the last record that was read is not compared");
+                Ok(true)
+            }
+        }
+    }
+}
 
 /// The resume positions after a commit, and the accepted gaps. Partitions that are new since the commit begin at their first
 /// record.
@@ -36,7 +73,7 @@ pub fn positions(
     commit: &Commit,
     partitions: &Partitions,
     names: &SourceConfig,
-    fingerprint: Fingerprint<'_>,
+    is_as_read: IsAsRead<'_>,
     accept_gaps: bool,
 ) -> Result<(Positions, Vec<Gap>), ResumeError> {
     let (mut positions, mut gaps) = (Positions::new(), Vec::new());
@@ -49,7 +86,7 @@ pub fn positions(
         let name = names.name_of(topic);
         let state = partitions.get(&topic).and_then(|states| states.iter().find(|state| state.partition == progress.partition));
         let position = position(progress);
-        match problem(&name, progress, state, fingerprint) {
+        match problem(&name, progress, state, is_as_read) {
             None => {
                 positions.insert((topic, progress.partition), position);
             }
@@ -57,7 +94,7 @@ pub fn positions(
                 tracing::warn!(%problem, "gap accepted");
                 let to = state.map(|state| state.low);
                 gaps.push(Gap { topic: progress.topic.clone(), partition: progress.partition, from: progress.offset, to });
-                positions.extend(to.map(|offset| ((topic, progress.partition), Position { offset, ..position })));
+                positions.extend(to.map(|offset| ((topic, progress.partition), Position { offset, last: None, ..position })));
             }
             Some(problem) => problems.push(problem),
         }
@@ -68,24 +105,25 @@ pub fn positions(
 fn position(progress: &PartitionProgress) -> Position {
     // The record's own hash covers this one, so it is intact.
     let hash = progress.audit_hash.parse().unwrap_or_default();
-    Position { offset: progress.offset, clock: progress.clock, sequence: progress.sequence, hash }
+    let last = progress.fingerprint.as_deref().and_then(|fingerprint| fingerprint.parse().ok());
+    Position { offset: progress.offset, clock: progress.clock, sequence: progress.sequence, hash, last }
 }
 
-/// Whether a position is not one of a partition: it is after the end, or the content before it is not what was read. `fingerprint` is that
-/// of the content before it.
+/// Whether a position is not one of a partition: it is after the end, or the content before it is not what was read, as `is_as_read` finds
+/// by a fingerprint.
 pub fn is_of_other_records<E>(
     progress: &PartitionProgress,
     state: &PartitionState,
-    fingerprint: impl FnOnce() -> Result<Option<String>, E>,
+    is_as_read: impl FnOnce(&str) -> Result<bool, E>,
 ) -> Result<bool, E> {
     match &progress.fingerprint {
         _ if progress.offset > state.high => Ok(true),
-        Some(was) => Ok(fingerprint()?.as_ref() != Some(was)),
+        Some(was) => Ok(!is_as_read(was)?),
         None => Ok(false),
     }
 }
 
-fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionState>, fingerprint: Fingerprint<'_>) -> Option<String> {
+fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionState>, is_as_read: IsAsRead<'_>) -> Option<String> {
     let (partition, offset) = (progress.partition, progress.offset);
     let Some(state) = state else {
         // A partition that never had a record is not missed.
@@ -103,10 +141,16 @@ fn problem(name: &str, progress: &PartitionProgress, state: Option<&PartitionSta
             "topic {name}, partition {partition}: reading resumes at offset {offset}, but the partition ends at {high}: the topic was created anew, or this is another one"
         ));
     }
-    let Ok(is_other) = is_of_other_records(progress, state, || Ok::<_, Infallible>(fingerprint(name, partition, offset)));
+    let Ok(is_other) = is_of_other_records(progress, state, |was| Ok::<_, Infallible>(is_as_read(name, partition, offset, was)));
+    let last = position(progress).last;
+    let why = if last.is_some() {
+        "the topic was created anew, or this is another one"
+    } else {
+        "its file was replaced, or truncated and written again"
+    };
     is_other.then(|| {
         format!(
-            "topic {name}, partition {partition}: the content before offset {offset}, where reading resumes, is not what was read: its file was replaced, or truncated and written again"
+            "topic {name}, partition {partition}: the content before offset {offset}, where reading resumes, is not what was read: {why}"
         )
     })
 }
@@ -170,12 +214,12 @@ mod tests {
             ("both", vec![(51, 60), (0, 3)], vec!["partition 0", "partition 1", "--accept-gaps"]),
         ] {
             let (commit, states) = (commit(50), partitions(&states));
-            let fingerprint = |_: &str, _, _| Some(if case == changed { "otherwise" } else { "as it was" }.to_owned());
-            let said = positions(&commit, &states, &names, &fingerprint, false).map_err(|error| error.to_string());
+            let is_as_read = |_: &str, _, _, was: &str| case != changed && was == "as it was";
+            let said = positions(&commit, &states, &names, &is_as_read, false).map_err(|error| error.to_string());
             assert_eq!(said.is_ok(), expected.is_empty(), "{case}: {said:?}");
             let message = said.err().unwrap_or_default();
             assert!(expected.iter().all(|part| message.contains(part)), "{case}: {message}");
-            let (accepted, gaps) = positions(&commit, &states, &names, &fingerprint, true).unwrap_or_default();
+            let (accepted, gaps) = positions(&commit, &states, &names, &is_as_read, true).unwrap_or_default();
             assert_eq!(gaps.is_empty(), expected.is_empty(), "{case}: what is accepted is told");
             assert!(!accepted.is_empty() && accepted.values().all(|position| position.clock == EffectiveTime::new(7)), "{case}");
         }

@@ -33,7 +33,7 @@ use crate::journal::{Journal, followed};
 use crate::metrics::{Metrics, MetricsSettings};
 use crate::outbox::{self, OutboxSettings, PROGRESS_TOPIC, PUBLISHED, Running, Told};
 use crate::output::{Notices, notice};
-use crate::resume::{Partitions, Positions, positions};
+use crate::resume::{Partitions, Positions, Recognizer, positions};
 use crate::saved::SavedTables;
 use crate::starting_rules::StartingRules;
 use crate::{discovery, http, location, progress, rejected, wall_clock};
@@ -519,9 +519,10 @@ fn resume(run: &Run, chain: &Chain, partitions: &Partitions) -> anyhow::Result<R
         let script = if run.is_replay { Arc::clone(&run.replay.script) } else { Arc::new(followed(&run.data, &Positions::new())?) };
         return Ok(Resumed { before: None, positions: run.replay.positions.clone(), gaps: Vec::new(), saved, script, rules });
     };
-    // If it cannot be read here, it cannot be read later either, which reports the error.
-    let fingerprint = |name: &str, partition, offset| run.transport.fingerprint(name, partition, offset).ok().flatten();
-    let (positions, gaps) = positions(last, partitions, &run.config.source, &fingerprint, run.accept_gaps)?;
+    let recognizer = Recognizer::new(run.transport.as_ref());
+    // A file that cannot be read here cannot be read later either, which reports the error.
+    let is_as_read = |name: &str, partition, offset, was: &str| recognizer.is_as_read(name, partition, offset, was).unwrap_or(false);
+    let (positions, gaps) = positions(last, partitions, &run.config.source, &is_as_read, run.accept_gaps)?;
     let script = match run.is_replay {
         true => Arc::clone(&run.replay.script),
         // Where records are lost, offsets may have changed.

@@ -123,6 +123,53 @@ fn a_live_run_waits_for_a_broker_that_goes_away_and_sigterm_ends_it_cleanly() ->
     Ok(())
 }
 
+/// As after a topic was deleted and created anew, or a cluster was set up again beside an old data directory.
+#[test]
+fn a_topic_with_other_records_is_refused_although_it_has_as_many() -> Result<()> {
+    let Some((broker, folder)) = setup()? else { return Ok(()) };
+    let (source, data, events) = (source(&broker), folder.path().join("data"), folder.path().join("events.jsonl"));
+    let publish = |config: &str, ids: std::ops::Range<usize>| -> Result<()> {
+        let deposit = |id| {
+            format!(
+                "{{\"transaction_id\":\"t{id}\",\"account_id\":\"a\",\"type\":\"deposit\",\"amount\":\"1\",\"currency\":\"USD\",\"ts\":\"2026-01-05T10:00:00Z\"}}\n"
+            )
+        };
+        std::fs::write(&events, ids.map(deposit).collect::<String>())?;
+        succeed(headwater(&["topics", "--source", &source, "--config", config])?)?;
+        succeed(headwater(&["publish", "--source", &source, "--config", config, "transactions", &events.display().to_string()])?)
+    };
+    let (first, second) = (folder.path().join("first.toml"), folder.path().join("second.toml"));
+    for (config, alias) in [(&first, "first"), (&second, "second")] {
+        let aliases = format!("[source]\naliases = {{ \"transactions\" = \"{alias}\" }}\n");
+        std::fs::write(config, format!("[http]\naddress = \"\"\n[outbox]\ntopics = []\n{aliases}"))?;
+    }
+    let (first, second) = (first.display().to_string(), second.display().to_string());
+    let (path, until_end) = (data.display().to_string(), "--until-end");
+    let run_with = |config: &str, more: &[&str]| {
+        headwater(&[&["run", until_end, "--source", &source, "--data", &path, "--config", config], more].concat())
+    };
+    publish(&first, 0..10)?;
+    succeed(run_with(&first, &[])?)?;
+    publish(&second, 100..115)?;
+    let refused = run_with(&second, &[])?;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("topic second, partition 0") && said.contains("before offset 10") && said.contains("created anew"), "{said}");
+    let listed = headwater(&["topics", "--source", &source, "--config", &second, "--data", &path])?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let line = listed.lines().find(|line| line.starts_with("second ")).unwrap_or_default();
+    assert!(line.ends_with('-'), "its lag is not that of the topic that was read: {line}");
+
+    // The same topic is read on, and the other one from its beginning if the gap is accepted.
+    publish(&first, 10..12)?;
+    succeed(run_with(&first, &[])?)?;
+    let posted = || headwater_tests::pipeline::rows(&data, "SELECT posted FROM balances WHERE account_id = 'a'");
+    assert_eq!(posted()?, ["12"]);
+    succeed(run_with(&second, &["--accept-gaps"])?)?;
+    assert_eq!(posted()?, ["27"]);
+    Ok(())
+}
+
 /// The published topics as a consumer of committed records sees them: for each, the records in order.
 fn consumed(broker: &Broker, prefix: &str) -> Result<BTreeMap<String, Vec<String>>> {
     let transport = KafkaTransport::open(KafkaConfig { brokers: broker.bootstrap().to_owned(), ..KafkaConfig::default() })?;

@@ -26,6 +26,8 @@
 //!   on with a new consumer. Clients for single requests, and outboxes, are replaced after a failure. One log line reports that
 //!   partitions have been without an answer for some seconds, and one that all answer again. What waiting cannot resolve (an offset
 //!   that does not exist, a deleted topic, a missing permission) is an error that names it.
+//! - **A topic that was created anew** while no run read it is recognized by the last record that was read
+//!   ([`LastRecord`](crate::source::LastRecord)).
 //! - **Limitation**: a topic that is deleted and created again within seconds while it is read looks like the same topic if it
 //!   then has more records than were read of the old one. With fewer, reading fails.
 
@@ -87,6 +89,10 @@ impl Transport for KafkaTransport {
 
     fn publisher(&self) -> Result<Box<dyn Publisher>, TransportError> {
         Ok(Box::new(publisher::KafkaPublisher::open(Arc::clone(&self.cluster))?))
+    }
+
+    fn is_known_by_last_record(&self) -> bool {
+        true
     }
 
     fn records(&self) -> Option<Box<dyn Records>> {

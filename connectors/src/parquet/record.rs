@@ -151,7 +151,8 @@ pub struct PartitionProgress {
     pub sequence: Sequence,
     /// Hash of the last accepted record in `audit`; [`GENESIS`] if there is none.
     pub audit_hash: String,
-    /// Digest of the bytes before that offset, for files of a log, which can be changed; none for Kafka. Always written.
+    /// What the content before that offset is recognized by: of a file of a log, which can be changed, a digest of its bytes; of Kafka the
+    /// last record (`LastRecord`), none before the first. Always written.
     pub fingerprint: Option<String>,
 }
 

@@ -33,6 +33,7 @@ mod avro;
 pub mod clock;
 mod counters;
 mod held;
+mod last_record;
 mod operator;
 mod partition;
 mod progress;
@@ -44,6 +45,7 @@ mod tests;
 
 pub use avro::AvroTopics;
 pub use counters::{PartitionPosition, SourceCounters, TopicCounts};
+pub use last_record::{LastRecord, ParseLastRecordError};
 pub use operator::{Failure, SourceOutput, SourceSettings, source};
 pub use progress::{Position, SourceProgress};
 pub use script::{Remapped, Remaps, Repeated, Script};

@@ -302,7 +302,7 @@ impl Source {
         let SourceSettings { clock, audit, late_after, latest, .. } = self.settings;
         // A live run may last longer than a day.
         let latest = wall.map_or(latest, |wall| wall.saturating_add(Nanos::DAY));
-        Surroundings { clock, audit, late_after, latest, wall }
+        Surroundings { clock, audit, late_after, latest, notes_last: self.settings.transport.is_known_by_last_record(), wall }
     }
 
     /// Reads a stride of every partition that may be read.

@@ -11,6 +11,7 @@ use super::ahead::{Allowance, GridLead};
 use super::avro::{AvroReading, Transcoded};
 use super::clock::PartitionClock;
 use super::held::HeldRecord;
+use super::last_record::LastRead;
 use super::progress::{Crossing, Position};
 use super::script::{Remapped, Script};
 use super::size;
@@ -113,6 +114,8 @@ pub(super) struct Surroundings {
     pub(super) late_after: Nanos,
     /// The greatest event time accepted where the transport has no timestamps.
     pub(super) latest: EffectiveTime,
+    /// Whether the last record of a partition is noted.
+    pub(super) notes_last: bool,
     /// The wall clock in a live run.
     pub(super) wall: Option<EffectiveTime>,
 }
@@ -130,6 +133,8 @@ pub(super) struct Course {
     /// The number of accepted records, and the audit's hash of the last of them.
     pub(super) sequence: Sequence,
     pub(super) hash: Digest<32>,
+    /// The last record, if it is noted.
+    last: LastRead,
     /// The grid interval of the last record.
     pub(super) interval: u64,
     /// In a replay: the remaining records whose clocks the wall clock decided.
@@ -200,6 +205,7 @@ impl Course {
             offset: from.offset,
             sequence: from.sequence,
             hash: from.hash,
+            last: LastRead::resuming(from.last),
             interval,
             remapped: remapped.unwrap_or_default(),
             refused: refused.unwrap_or_default(),
@@ -212,8 +218,13 @@ impl Course {
     }
 
     /// The current position.
-    pub(super) fn position(&self) -> Position {
-        Position { offset: self.offset, clock: self.clock.told(), sequence: self.sequence, hash: self.hash }
+    pub(super) fn position(&mut self) -> Position {
+        Position { last: self.last.record(), ..self.place_in_partition() }
+    }
+
+    /// The current position without the last record, whose digest takes longer.
+    fn place_in_partition(&self) -> Position {
+        Position { offset: self.offset, clock: self.clock.told(), sequence: self.sequence, hash: self.hash, last: None }
     }
 
     /// Reads one record into the stride, unless its schema is not there yet.
@@ -256,7 +267,7 @@ impl Course {
         let ts = decoded.as_ref().ok().and_then(Event::ts);
 
         // Determines the record's place.
-        let (before, clock) = (self.position(), self.clock);
+        let (before, clock) = (self.place_in_partition(), self.clock);
         if let Some((_, floor)) = self.floor.take_if(|(offset, _)| *offset <= record.offset) {
             self.clock.lift(floor);
         }
@@ -269,18 +280,21 @@ impl Course {
             (self.is_past, self.clock) = (true, clock);
             return;
         }
+        let tick = around.clock.tick_of(effective.time);
+        let interval = around.clock.interval_of(tick);
+        let is_new_interval = interval != self.interval && effective.time >= self.range.0;
+        if is_new_interval {
+            self.interval = interval;
+            stride.crossings.push(Crossing { tick, position: Position { last: self.last.record(), ..before } });
+        }
         self.offset = record.next_offset;
+        if around.notes_last {
+            self.last.note(record);
+        }
         if effective.time < self.range.0 {
             // A record before the range does not advance the clock: the first record in the range has a later time.
             self.clock = clock;
             return;
-        }
-        let tick = around.clock.tick_of(effective.time);
-        let interval = around.clock.interval_of(tick);
-        let is_new_interval = interval != self.interval;
-        if is_new_interval {
-            self.interval = interval;
-            stride.crossings.push(Crossing { tick, position: before });
         }
         let place = Place::of_record(effective.time, self.topic, self.number, record.offset);
         let place = ts.map_or(place, |ts| place.of_event_at(ts, around.late_after));

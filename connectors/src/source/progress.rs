@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use headwater_schemas::{Digest, EffectiveTime, Offset, Sequence, Tick};
 
+use super::last_record::LastRecord;
 use crate::parquet::commit::MOST_IN_FLIGHT;
 use crate::parquet::record::PartitionProgress;
 
@@ -24,6 +25,8 @@ pub struct Position {
     pub sequence: Sequence,
     /// The audit's hash of the last accepted record; zeros before the first.
     pub hash: Digest<32>,
+    /// The record before it, where that is how a topic is recognized.
+    pub last: Option<LastRecord>,
 }
 
 /// The first record at or after a grid point.
@@ -68,7 +71,7 @@ impl PartitionCrossings {
             clock: position.clock,
             sequence: position.sequence,
             audit_hash: position.hash.to_string(),
-            fingerprint: self.proved.as_ref().and_then(|(_, proof)| proof.clone()),
+            fingerprint: self.proved.as_ref().and_then(|(_, proof)| proof.clone()).or_else(|| Some(position.last?.to_string())),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::location;
 use crate::outbox::PUBLISHED;
 use crate::rejected::{Rejected, summarize};
-use crate::resume::is_of_other_records;
+use crate::resume::{Recognizer, is_of_other_records};
 
 /// Creates missing topics with this many partitions, and then lists all topics; with a data directory also how far it has read
 /// them.
@@ -43,7 +43,7 @@ pub fn topics(
         let created = transport.create_topic(&name, partitions)?;
         listed.push((topic, name, created));
     }
-    let mut others = 0_usize;
+    let (recognizer, mut others) = (Recognizer::new(transport), 0_usize);
     writeln!(out, "{:<24} {:>9} {:>14} {:>14}{lag}", "topic", "partition", "first offset", "end offset")?;
     for (topic, name, created) in listed {
         for state in transport.partitions(&name)? {
@@ -52,7 +52,7 @@ pub fn topics(
                 None => String::new(),
                 Some((committed, topic)) => {
                     let progress = committed.get(&(topic.to_owned(), state.partition));
-                    let is_other = progress.map(|progress| is_of_another_source(transport, &name, progress, &state)).transpose()?;
+                    let is_other = progress.map(|progress| is_of_another_source(&recognizer, &name, progress, &state)).transpose()?;
                     let is_other = is_other.unwrap_or(false);
                     others += usize::from(is_other);
                     match progress.filter(|_| !is_other) {
@@ -91,12 +91,12 @@ fn committed(data: &Path) -> anyhow::Result<BTreeMap<(String, u16), PartitionPro
 
 /// Whether a position is not one of this source. An error where the records before it cannot be read.
 fn is_of_another_source(
-    transport: &dyn Transport,
+    recognizer: &Recognizer<'_>,
     name: &str,
     progress: &PartitionProgress,
     state: &PartitionState,
 ) -> Result<bool, TransportError> {
-    is_of_other_records(progress, state, || transport.fingerprint(name, progress.partition, progress.offset))
+    is_of_other_records(progress, state, |was| recognizer.is_as_read(name, progress.partition, progress.offset, was))
 }
 
 /// The distance from an offset to the end of a partition. Lines without events that end a log are no lag: no commit passes them.
@@ -205,6 +205,7 @@ mod tests {
     fn records_that_cannot_be_read_are_an_error_and_not_of_another_source() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let log = LogTransport::new(folder.path());
+        let recognizer = Recognizer::new(&log);
         let mut progress = PartitionProgress {
             topic: Topic::Fills.as_str().to_owned(),
             partition: 0,
@@ -216,13 +217,13 @@ mod tests {
         };
         let state = PartitionState { partition: 0, low: Offset::ZERO, high: Offset::new(20) };
         // The file is not there.
-        let unread = is_of_another_source(&log, "fills", &progress, &state);
+        let unread = is_of_another_source(&recognizer, "fills", &progress, &state);
         assert!(unread.is_err_and(|error| error.to_string().contains("fills/0.jsonl")));
         log.create_topic("fills", 1)?;
         std::fs::write(folder.path().join("fills/0.jsonl"), "0123456789 and more\n")?;
-        assert!(is_of_another_source(&log, "fills", &progress, &state)?);
+        assert!(is_of_another_source(&recognizer, "fills", &progress, &state)?);
         progress.fingerprint = log.fingerprint("fills", 0, Offset::new(10))?;
-        assert!(!is_of_another_source(&log, "fills", &progress, &state)?);
+        assert!(!is_of_another_source(&recognizer, "fills", &progress, &state)?);
         Ok(())
     }
 }
