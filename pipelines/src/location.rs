@@ -14,6 +14,7 @@ use headwater_schemas::Topic;
 
 use crate::config::{Config, SourceConfig};
 use crate::outbox::{PROGRESS_TOPIC, PUBLISHED};
+use crate::resume::Partitions;
 
 /// Location of topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,23 @@ pub fn partitions(transport: &dyn Transport, names: &SourceConfig) -> Result<BTr
     Topic::ALL.iter().map(of).collect()
 }
 
+/// Topics that are named in the configuration and do not exist, one sentence each; or that there is none at all. Other topics may be
+/// missing: not everybody has all of them.
+pub fn missing(partitions: &Partitions, names: &SourceConfig) -> Vec<String> {
+    if partitions.values().all(Vec::is_empty) {
+        let prefix = &names.topic_prefix;
+        let with_prefix =
+            if prefix.is_empty() { String::new() } else { format!(" whose name begins with {prefix:?} (source.topic_prefix)") };
+        return vec![format!(
+            "the source has none of the topics{with_prefix}, and nothing is read: create them with `headwater topics`, or correct the name; a live run reads them from their beginning once they exist"
+        )];
+    }
+    let is_missing = |topic: &Topic| names.aliases.contains_key(topic.as_str()) && partitions.get(topic).is_none_or(Vec::is_empty);
+    let mend = "create it with `headwater topics`, or correct its name; a live run reads it from its beginning once it exists";
+    let told = |topic: &Topic| format!("topic {} (source.aliases of {topic}) does not exist: {mend}", names.name_of(*topic));
+    Topic::ALL.iter().filter(|topic| is_missing(topic)).map(told).collect()
+}
+
 /// Files beside the topics that are not read, each with the reason.
 pub fn unread(transport: &dyn Transport, names: &SourceConfig) -> Result<Vec<String>, TransportError> {
     let read = Topic::ALL.iter().map(|topic| names.name_of(*topic));
@@ -77,7 +95,34 @@ pub fn unread(transport: &dyn Transport, names: &SourceConfig) -> Result<Vec<Str
 
 #[cfg(test)]
 mod tests {
+    use headwater_schemas::Offset;
+
     use super::*;
+
+    #[test]
+    fn topics_that_the_configuration_names_and_that_do_not_exist_are_told() {
+        let state = PartitionState { partition: 0, low: Offset::ZERO, high: Offset::ZERO };
+        let aliases = [("transactions", "transaction.created"), ("orders", "order.created"), ("alerts", "alarms")];
+        let names = SourceConfig {
+            topic_prefix: "eu.".to_owned(),
+            aliases: aliases.map(|(name, outside)| (name.to_owned(), outside.to_owned())).into(),
+            ..SourceConfig::default()
+        };
+        let with = |topics: &[Topic]| {
+            let states = |topic: &Topic| (*topic, if topics.contains(topic) { vec![state] } else { Vec::new() });
+            missing(&Topic::ALL.iter().map(states).collect(), &names)
+        };
+        assert_eq!(with(&[Topic::Orders, Topic::Transactions]), Vec::<String>::new());
+        let one = with(&[Topic::Orders, Topic::Fills]);
+        assert!(
+            matches!(one.as_slice(), [one] if one.starts_with("topic eu.transaction.created (source.aliases of transactions)")),
+            "{one:?}"
+        );
+        let none = with(&[]);
+        let [none] = none.as_slice() else { panic!("{none:?}") };
+        assert!(none.contains("none of the topics whose name begins with \"eu.\" (source.topic_prefix)"), "{none}");
+        assert!(none.contains("`headwater topics`"), "{none}");
+    }
 
     #[test]
     fn sources_are_written_in_two_ways() {

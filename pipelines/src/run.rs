@@ -155,6 +155,9 @@ pub fn run(run: Run) -> anyhow::Result<()> {
     if run.until_end && partitions.values().all(Vec::is_empty) {
         bail!("the source has none of the topics: create them with `headwater topics`, or check its name and source.topic_prefix");
     }
+    if run.leads() {
+        location::missing(&partitions, &run.config.source).iter().for_each(|missing| tracing::warn!("{missing}"));
+    }
     if !run.is_replay && run.leads() {
         for unread in location::unread(run.transport.as_ref(), &run.config.source)? {
             notice(format_args!("headwater: not read: {unread}"));
