@@ -151,6 +151,10 @@ fn between_commits(config: &Config) -> Duration {
 pub fn run(run: Run) -> anyhow::Result<()> {
     let maker = maker(&run)?;
     let (directory, chain) = open(&run)?;
+    // Brokers that are away are waited for: meanwhile probes are answered, and what is committed can be queried.
+    let mut process = Process::new(&run)?;
+    let (sql_server, access) = sql_server(&run)?.unzip();
+    let server = http::serve(&http_address(&run)?, Some(Arc::clone(&process.metrics)), desk(&run, access))?;
     let Some(mut partitions) = partitions(&run)? else { return Ok(()) };
     if run.until_end && partitions.values().all(Vec::is_empty) {
         bail!("the source has none of the topics: create them with `headwater topics`, or check its name and source.topic_prefix");
@@ -163,9 +167,6 @@ pub fn run(run: Run) -> anyhow::Result<()> {
             notice(format_args!("headwater: not read: {unread}"));
         }
     }
-    let mut process = Process::new(&run)?;
-    let (sql_server, access) = sql_server(&run)?.unzip();
-    let server = http::serve(&http_address(&run)?, Some(Arc::clone(&process.metrics)), desk(&run, access))?;
     let is_json = run.config.source.avro.is_empty() && run.config.outbox.avro.is_empty();
     if !is_json && !run.transport.has_transactions() {
         bail!("source.avro and outbox.avro need Kafka: the records of a log are lines of text; leave them out");

@@ -1,11 +1,13 @@
 //! Metrics of a run: they follow Prometheus's conventions, and a real Prometheus can evaluate boards and alerts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use headwater_connectors::testing::workspace;
 use headwater_schemas::Topic;
-use headwater_tests::exposition::{Family, Live, families, wait_until};
+use headwater_tests::exposition::{Family, Live, families, free_address, wait_until};
+use headwater_tests::pipeline::binary;
 use headwater_tests::prometheus::{Prometheus, dashboard, promtool};
 use serde_json::Value;
 
@@ -57,6 +59,20 @@ fn a_run_exports_metrics_by_the_conventions_and_as_dashboards_name_them() -> Res
         assert!(unknown.is_empty(), "{file} names metrics that no run exports: {unknown:?}");
     }
     Ok(())
+}
+
+#[test]
+fn probes_are_answered_while_brokers_are_away_at_the_start() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (config, address, nobody) = (folder.path().join("config.toml"), free_address()?, free_address()?);
+    std::fs::write(&config, format!("[http]\naddress = \"{address}\"\n"))?;
+    let mut command = Command::new(binary()?);
+    command.args(["run", "--source", &format!("kafka://{nobody}"), "--data"]).arg(folder.path().join("data"));
+    let run = Live::start(command.arg("--config").arg(&config), address)?;
+    wait_until("the run answers", || Ok(run.answers_ok("/health/live")))?;
+    assert!(!run.answers_ok("/health/startup") && !run.answers_ok("/health/ready"), "nothing is read");
+    assert!(run.text()?.contains("headwater_build_info"));
+    run.terminate()
 }
 
 #[test]
