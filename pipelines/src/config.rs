@@ -593,6 +593,8 @@ impl RoundTripConfig {
 pub struct PackName(pub PathBuf);
 
 /// The pack that scores transactions unless another one is configured.
+/// The least interval of [`SourceConfig::discover`]: each look asks the brokers for every topic.
+const LEAST_DISCOVER: Duration = Duration::from_millis(10);
 const BANKING: &str = "banking";
 
 impl PackName {
@@ -759,6 +761,9 @@ impl Config {
         }
         if self.source.grid_lead == 0 {
             problems.push("source.grid_lead is 0: give at least 1".to_owned());
+        }
+        if self.source.discover < LEAST_DISCOVER {
+            problems.push(format!("source.discover is {:?}: give at least {LEAST_DISCOVER:?}", self.source.discover));
         }
         if !(1..=1 << 20).contains(&self.source.stride) {
             problems.push(format!("source.stride is {}: give 1 to {}", self.source.stride, 1 << 20));
@@ -948,6 +953,15 @@ mod tests {
         let problems = Config::parse("c.toml", text).map_err(|error| error.problems).expect_err("problems");
         let keys: Vec<_> = problems.iter().filter_map(|problem| problem.split([' ', ':']).next()).collect();
         assert_eq!(keys, ["risk.confidences", "time.horizon", "risk.window", "risk.coverage"], "{problems:?}");
+    }
+
+    #[test]
+    fn new_topics_are_not_looked_for_without_a_pause() {
+        let problems = |discover: &str| {
+            Config::parse("c.toml", &format!("[source]\ndiscover = \"{discover}\"\n")).map_err(|error| error.problems.join("; "))
+        };
+        assert_eq!(problems("10ms").map(|config| config.source.discover), Ok(LEAST_DISCOVER));
+        assert_eq!(problems("0s").map(drop), Err("source.discover is 0ns: give at least 10ms".to_owned()));
     }
 
     #[test]
