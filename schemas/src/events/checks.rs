@@ -22,7 +22,11 @@ impl Event {
                 coordinates(("home_lat", event.home_lat), ("home_lon", event.home_lon)).and_then(|()| time_zone(event.timezone.as_ref()))
             }
             Self::Limit(event) => event.check(),
-            Self::Budget(event) => part("threshold", event.threshold).and_then(|()| amount_in(event.amount, &event.currency)),
+            Self::Budget(event) => {
+                filled("category", &event.category)?;
+                part("threshold", event.threshold).and_then(|()| amount_in(event.amount, &event.currency))
+            }
+            Self::Label(event) => filled("label", &event.label),
             Self::Account(event) => event.check(),
             Self::FxRate(event) => event.check(),
             Self::Suppression(event) => event.check(),
@@ -43,8 +47,11 @@ impl AccountEvent {
     fn check(&self) -> Checked {
         customers_own("account_id", self.account_id())?;
         match self {
-            Self::Opened(event) => currency("currency", &event.currency),
-            Self::Updated(event) => event.currency.as_ref().map_or(Ok(()), |word| currency("currency", word)),
+            Self::Opened(event) => currency("currency", &event.currency).and_then(|()| book_path(event.book.as_deref())),
+            Self::Updated(event) => {
+                event.currency.as_ref().map_or(Ok(()), |word| currency("currency", word))?;
+                book_path(event.book.as_deref())
+            }
             _ => Ok(()),
         }
     }
@@ -91,6 +98,23 @@ impl Transaction {
             }
         }
     }
+}
+
+/// A book has a name at each level; an empty path is no book.
+fn book_path(path: Option<&str>) -> Checked {
+    let path = path.unwrap_or_default();
+    if !path.is_empty() && path.split('/').any(str::is_empty) {
+        let message = format!("book: a part of {path:?} is empty; send names with one slash between them, as in firm/desk/book");
+        return Err(BadRecord::new(ErrorCode::Inconsistent, message));
+    }
+    Ok(())
+}
+
+fn filled(field: &str, name: &str) -> Checked {
+    if name.trim().is_empty() {
+        return Err(BadRecord::new(ErrorCode::Inconsistent, format!("{field}: it is empty; send a name")));
+    }
+    Ok(())
 }
 
 /// An amount has at most the fraction digits of its currency.

@@ -299,6 +299,36 @@ fn accounts_of_the_ledger_are_no_customers() {
     refused(Topic::Transactions, &paid("a", r#","counter_amount":"4","counter_currency":"eur""#), "counter_currency");
 }
 
+/// `f//d` made books without a name, and a budget for no category could never be reached.
+#[test]
+fn books_categories_and_labels_have_names() {
+    let opened = |book: &str| {
+        format!(
+            r#"{{"type":"opened","account_id":"a","customer_id":"c","account_type":"checking","currency":"USD","book":"{book}","ts":1}}"#
+        )
+    };
+    let updated = |book: &str| format!(r#"{{"type":"updated","account_id":"a","book":"{book}","ts":1}}"#);
+    let budget = |category: &str| format!(r#"{{"customer_id":"c","category":"{category}","amount":"5","currency":"USD","ts":1}}"#);
+    let label = |label: &str| format!(r#"{{"subject_id":"t","label":"{label}","ts":1}}"#);
+    for book in ["f//d", "/f", "f/d/", "/"] {
+        for event in [opened(book), updated(book)] {
+            let bad = decode(Topic::Accounts, &event).unwrap_err();
+            assert_eq!((bad.code, bad.message.starts_with("book: ")), (ErrorCode::Inconsistent, true), "{event}: {}", bad.message);
+        }
+    }
+    // An account without a book, and one that leaves its book.
+    for book in ["", "f", "f/d/b"] {
+        assert!(decode(Topic::Accounts, &opened(book)).is_ok() && decode(Topic::Accounts, &updated(book)).is_ok(), "{book}");
+    }
+    for name in ["", " "] {
+        for (topic, event, field) in [(Topic::Budgets, budget(name), "category: "), (Topic::Labels, label(name), "label: ")] {
+            let bad = decode(topic, &event).unwrap_err();
+            assert_eq!((bad.code, bad.message.starts_with(field)), (ErrorCode::Inconsistent, true), "{event}: {}", bad.message);
+        }
+    }
+    assert!(decode(Topic::Budgets, &budget("food")).is_ok() && decode(Topic::Labels, &label("food")).is_ok());
+}
+
 #[test]
 fn keys_must_agree_and_tombstones_only_delete_in_tables() {
     let close = br#"{"symbol":"S","date":"2026-02-28","close":"1"}"#;
