@@ -131,6 +131,6 @@ mod tests {
         assert_eq!(rows(&catalog, union), ["1.0", "5e19"]);
         let named =
             "SELECT SUM(y) AS s FROM (SELECT coalesce(x, 0.5) AS y FROM (VALUES (1e-20::float8), (NULL)) AS v(x)) AS t WHERE y < 0.1";
-        assert_eq!(rows(&catalog, &format!("SELECT s * 1e20 FROM ({named}) AS t")), ["1.0"]);
+        assert_eq!(rows(&catalog, &format!("SELECT s FROM ({named}) AS t")), ["1e-20"]);
     }
 }

@@ -110,6 +110,8 @@ fn kind_of(name: &str, of: &DataType) -> Result<Kind> {
 fn shown(value: Option<&Value>, kind: Kind) -> Result<Value> {
     match (value, kind) {
         (Some(Value::String(number)), Kind::Number) => Ok(json!(number.parse::<f64>().with_context(|| number.clone())?)),
+        // `$__timeGroup` makes decimals of seconds.
+        (Some(Value::String(time)), Kind::Time) => Ok(time.parse::<f64>().map_or_else(|_| json!(time), |seconds| json!(seconds))),
         (Some(value), _) => Ok(value.clone()),
         (None, _) => bail!("a column without a value"),
     }
