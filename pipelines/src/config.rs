@@ -593,9 +593,10 @@ impl RoundTripConfig {
 pub struct PackName(pub PathBuf);
 
 /// The pack that scores transactions unless another one is configured.
+const BANKING: &str = "banking";
+
 /// The least interval of [`SourceConfig::discover`]: each look asks the brokers for every topic.
 const LEAST_DISCOVER: Duration = Duration::from_millis(10);
-const BANKING: &str = "banking";
 
 impl PackName {
     fn built_in(name: &str) -> Self {
