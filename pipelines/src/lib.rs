@@ -11,7 +11,6 @@
 //! - [`metrics`], [`http`], [`progress`]: reports of a run.
 //! - [`simulator`]: the producers of the demo, the tests and the benches.
 //! - [`commands`]: the other commands of the binary. [`arguments`]: what they are given. [`output`]: what they print.
-//! - [`allocator`]: how long freed memory is kept.
 //! - [`wall_clock`]: the only place that reads the time of day.
 //!
 //! Terms: **live run**: runs until it is stopped, with the wall clock. **Bounded run**: reads the records that exist at its
