@@ -30,7 +30,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use crate::error::QueryError;
 use crate::similar::pattern_of;
-use crate::syntax::call;
+use crate::syntax::{call, literal};
 use crate::{exact_numbers, full_joins, json_operators, like_escapes, rounded_times, rows, value_lists};
 
 /// Functions that have one column of rows, and name it like themselves.
@@ -256,16 +256,6 @@ fn by_another_name(function: &Function) -> Option<Expr> {
 
 fn at_zone(time: &Expr, zone: &Expr) -> Expr {
     Expr::AtTimeZone { timestamp: Box::new(Expr::Nested(Box::new(time.clone()))), time_zone: Box::new(zone.clone()) }
-}
-
-fn literal(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => Some(text),
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 /// The first group of a regular expression, or all of it if it has none.

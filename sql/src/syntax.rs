@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Statement as Sql,
-    Visit, VisitMut, Visitor, VisitorMut,
+    Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 /// The SQL of a statement, or of the statement that it explains.
@@ -23,6 +23,17 @@ pub(crate) fn sql_of_mut(statement: &mut Parsed) -> Option<&mut Sql> {
         Parsed::Statement(sql) => Some(sql),
         Parsed::Explain(explain) => sql_of_mut(&mut explain.statement),
         Parsed::CopyTo(_) | Parsed::CreateExternalTable(_) | Parsed::Reset(_) => None,
+    }
+}
+
+/// The text of a literal in quotes.
+pub(crate) fn literal(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

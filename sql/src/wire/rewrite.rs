@@ -22,7 +22,7 @@ use crate::error::QueryError;
 use crate::exact_numbers::exact_number;
 use crate::lengths;
 use crate::suggestions::unknown_table;
-use crate::syntax::{call, sql_of_mut, visit_outside_subqueries};
+use crate::syntax::{call, literal, sql_of_mut, visit_outside_subqueries};
 
 /// Rewrites a statement.
 pub(super) fn rewrite(statement: &mut Parsed, relations: &Relations) -> Result<(), QueryError> {
@@ -332,16 +332,6 @@ fn reads_search_path(query: &Query) -> bool {
     let SetExpr::Select(select) = query.body.as_ref() else { return false };
     let reads = |from: &TableWithJoins| matches!(&from.relation, TableFactor::Table { name, args: Some(_), .. } if name.to_string() == "string_to_array");
     select.from.iter().any(|from| reads(from) && from.to_string().contains("current_setting('search_path')"))
-}
-
-fn literal(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => Some(text),
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 /// Removes the schema from the name of a function.
