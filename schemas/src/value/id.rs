@@ -1,19 +1,20 @@
-//! Identifiers and free text. Texts of up to 24 bytes are stored inline, without an allocation.
+//! Identifiers and free text. Texts of up to 23 bytes are stored inline, without an allocation; copies of a longer one share it, as many
+//! views remember the id of one event.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::Hasher;
 use std::ops::Deref;
 
-use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
+use smol_str::SmolStr;
 
 /// Free text: a merchant, a venue, a message. From outside it has at most 1024 characters; a text that the pipeline wrote itself
 /// may be longer.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct Text(CompactString);
+pub struct Text(SmolStr);
 
 impl Text {
     /// Maximum length of a text from outside, in characters.
@@ -21,12 +22,12 @@ impl Text {
 
     /// A text that is known at compile time.
     pub const fn const_new(text: &'static str) -> Self {
-        Self(CompactString::const_new(text))
+        Self(SmolStr::new_static(text))
     }
 
     /// The text.
     pub fn new(text: impl AsRef<str>) -> Self {
-        Self(CompactString::new(text))
+        Self(SmolStr::new(text))
     }
 
     /// The text as a string slice.
@@ -88,7 +89,7 @@ impl<'de> Deserialize<'de> for Text {
                 Ok(Text::new(text))
             }
         }
-        if input.is_human_readable() { input.deserialize_str(Visitor) } else { CompactString::deserialize(input).map(Self) }
+        if input.is_human_readable() { input.deserialize_str(Visitor) } else { SmolStr::deserialize(input).map(Self) }
     }
 }
 
@@ -105,7 +106,7 @@ impl schemars::JsonSchema for Text {
 /// are identifiers, too.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct Id(CompactString);
+pub struct Id(SmolStr);
 
 /// Why a text is not an [`Id`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -131,7 +132,7 @@ impl Id {
 
     /// Checks the syntax of identifiers.
     pub fn new(text: &str) -> Result<Self, ParseIdError> {
-        Self::check(text).map(|()| Self(CompactString::new(text)))
+        Self::check(text).map(|()| Self(SmolStr::new(text)))
     }
 
     /// Whether a text has the syntax of identifiers.
@@ -159,7 +160,7 @@ impl Id {
 
     /// A derived identifier that is not the id of an event, like a scope. It is not shortened, so possibly longer than 64
     /// characters.
-    pub fn derived(text: impl Into<CompactString>) -> Self {
+    pub fn derived(text: impl Into<SmolStr>) -> Self {
         Self(text.into())
     }
 
@@ -206,7 +207,7 @@ impl<'de> Deserialize<'de> for Id {
                 Id::new(text).map_err(|error| error.of(text))
             }
         }
-        if input.is_human_readable() { input.deserialize_str(Visitor) } else { CompactString::deserialize(input).map(Self) }
+        if input.is_human_readable() { input.deserialize_str(Visitor) } else { SmolStr::deserialize(input).map(Self) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Names of recurring entities: accounts, symbols, customers, currencies, scopes.
 //!
-//! A process stores each name once (interning). A [`Name`] is a reference to the stored text and its hash: it is copied like a
-//! number, and compared for equality and hashed without reading the text. Names are ordered by their texts, like all visible
+//! A process stores each name once (interning). A [`Name`] is a reference to the stored text and its hash: it is copied and compared
+//! for equality like a number, and hashed without reading the text. Names are ordered by their texts, like all visible
 //! output; to other processes they are sent as texts. The hash is that of the text, equal in every process and run.
 //!
 //! A name stays in memory until the process ends, some 60 bytes each. Ids of single events, whose number is unbounded, are
@@ -16,13 +16,13 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 
-use compact_str::CompactString;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use rustc_hash::FxHasher;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use siphasher::sip::SipHasher13;
+use smol_str::SmolStr;
 
 use super::{Id, ParseIdError};
 
@@ -32,17 +32,17 @@ pub struct Name<K> {
     kind: PhantomData<fn() -> K>,
 }
 
-/// A stored text.
-#[derive(Clone, Copy)]
-struct Kept {
+/// A stored text, with its hash.
+struct Stored {
     hash: u64,
-    text: &'static CompactString,
+    text: SmolStr,
 }
 
-impl Kept {
-    fn new(hash: u64, text: &str) -> Self {
-        Self { hash, text: Box::leak(Box::new(text.into())) }
-    }
+/// A stored text, for as long as the process runs.
+type Kept = &'static Stored;
+
+fn keep(hash: u64, text: &str) -> Kept {
+    Box::leak(Box::new(Stored { hash, text: text.into() }))
 }
 
 /// A kind of entity with names.
@@ -87,8 +87,8 @@ const TABLES: usize = 16;
 
 static NAMES: [Mutex<HashTable<Kept>>; TABLES] = [const { Mutex::new(HashTable::new()) }; TABLES];
 
-/// Number of names that a thread has at hand, 24 bytes each. Of fifty thousand accounts in any order, it has every second one.
-const AT_HAND: usize = 1 << 15;
+/// Number of names that a thread has at hand, 16 bytes each. Of a hundred thousand accounts and customers in any order, it has most.
+const AT_HAND: usize = 1 << 17;
 
 /// The place of a name at hand: the hash of its text, and the name.
 type AtHand = Cell<Option<(u64, Kept)>>;
@@ -108,7 +108,7 @@ fn kept(text: &str) -> Kept {
         let place = usize::try_from(short).unwrap_or_default() % AT_HAND;
         let recent = recent.get(place)?;
         match recent.get() {
-            Some((hash, kept)) if hash == short && *kept.text == *text => Some(kept),
+            Some((hash, kept)) if hash == short && kept.text == *text => Some(kept),
             _ => {
                 let kept = stored(text);
                 recent.set(Some((short, kept)));
@@ -129,11 +129,11 @@ fn stored(text: &str) -> Kept {
     };
     // The table itself uses other bits of the hash.
     let number = usize::try_from(hash >> 32).unwrap_or_default() % TABLES;
-    let Some(table) = NAMES.get(number) else { return Kept::new(hash, text) };
+    let Some(table) = NAMES.get(number) else { return keep(hash, text) };
     let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
-    match table.entry(hash, |kept| kept.hash == hash && *kept.text == *text, |kept| kept.hash) {
-        Entry::Occupied(kept) => *kept.get(),
-        Entry::Vacant(place) => *place.insert(Kept::new(hash, text)).get(),
+    match table.entry(hash, |kept| kept.hash == hash && kept.text == *text, |kept| kept.hash) {
+        Entry::Occupied(kept) => kept.get(),
+        Entry::Vacant(place) => place.insert(keep(hash, text)).get(),
     }
 }
 
@@ -182,7 +182,7 @@ impl<K> Name<K> {
 
     /// The name as a string slice.
     pub fn as_str(&self) -> &'static str {
-        self.kept.text
+        &self.kept.text
     }
 }
 
@@ -202,7 +202,7 @@ impl<K> Default for Name<K> {
 
 impl<K> PartialEq for Name<K> {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.kept.text, other.kept.text)
+        std::ptr::eq(self.kept, other.kept)
     }
 }
 
@@ -216,7 +216,7 @@ impl<K> PartialOrd for Name<K> {
 
 impl<K> Ord for Name<K> {
     fn cmp(&self, other: &Self) -> Ordering {
-        if self == other { Ordering::Equal } else { self.kept.text.cmp(other.kept.text) }
+        if self == other { Ordering::Equal } else { self.kept.text.cmp(&other.kept.text) }
     }
 }
 
@@ -229,13 +229,13 @@ impl<K> Hash for Name<K> {
 impl<K> Deref for Name<K> {
     type Target = str;
     fn deref(&self) -> &str {
-        self.kept.text
+        &self.kept.text
     }
 }
 
 impl<K> fmt::Display for Name<K> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.kept.text)
+        out.write_str(&self.kept.text)
     }
 }
 
@@ -247,7 +247,7 @@ impl<K> fmt::Debug for Name<K> {
 
 impl<K> Serialize for Name<K> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.serialize_str(self.kept.text)
+        out.serialize_str(&self.kept.text)
     }
 }
 
