@@ -1,5 +1,6 @@
 //! The fold without the dataflow: the states of a view, and the application of events.
 
+use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
 use headwater_schemas::tables::{DeadLetter, Moment, TableSet};
@@ -9,6 +10,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use super::slots::{Slot, SlotNumber, Slots};
 use super::timers::Timers;
 use super::view::{Outbox, States, Updated, Updates, View};
+use crate::slot_index::KeyHash;
 
 /// The rank of a timer: after every topic.
 const TIMER_RANK: u8 = u8::MAX;
@@ -25,6 +27,19 @@ impl Waiting {
         if !corrections.is_empty() {
             self.corrections.entry(slot).or_default().extend(corrections.clone());
         }
+    }
+}
+
+/// A key, with its hash.
+#[derive(Debug)]
+pub struct KnownKey<K> {
+    hash: KeyHash,
+    key: K,
+}
+
+impl<K: Hash> KnownKey<K> {
+    fn of(key: K) -> Self {
+        Self { hash: KeyHash::of(&key), key }
     }
 }
 
@@ -88,11 +103,24 @@ impl<V: View> Fold<V> {
         self.view.learn(&mut self.context, broadcast);
     }
 
+    /// The keys of events that are applied soon. Their slots are looked for one right after the other, so that the processor waits
+    /// for the memory of all of them at once; when they are applied, one by one, it is there.
+    pub fn look_ahead<'e>(&self, events: impl Iterator<Item = &'e V::Event>, keys: &mut VecDeque<KnownKey<V::Key>>) {
+        keys.extend(events.map(|event| KnownKey::of(self.view.key(event))));
+        let found = keys.iter().filter(|known| self.slots.find_hashed(known.hash, &known.key).is_some());
+        std::hint::black_box(found.count());
+    }
+
     /// Applies an event to its key.
     pub fn apply(&mut self, event: Placed<V::Event>) {
+        let known = KnownKey::of(self.view.key(&event.event));
+        self.apply_to(known, event);
+    }
+
+    /// Applies an event to its key, which is known.
+    pub fn apply_to(&mut self, known: KnownKey<V::Key>, event: Placed<V::Event>) {
         let place = event.place;
-        let key = self.view.key(&event.event);
-        self.with_slot(key, place, |view, context, key, state, out| view.apply(context, key, state, event, out));
+        self.with_slot(known, place, |view, context, key, state, out| view.apply(context, key, state, event, out));
     }
 
     /// The earliest timer.
@@ -107,7 +135,7 @@ impl<V: View> Fold<V> {
         key.hash(&mut hasher);
         // The key's hash as an offset: the order of events derived by timers of different keys does not depend on workers.
         let place = Place { time, rank: TIMER_RANK, partition: 0, offset: Offset::new(hasher.finish()), sequence: 0, is_late: false };
-        self.with_slot(key, place, |view, context, key, state, out| view.timer(context, key, state, timer, place, out));
+        self.with_slot(KnownKey::of(key), place, |view, context, key, state, out| view.timer(context, key, state, timer, place, out));
     }
 
     /// Emits the rows of every touched key as changes of `tick`. Rows may show `time` as their own time.
@@ -149,8 +177,13 @@ impl<V: View> Fold<V> {
         self.dead_letters.drain(..)
     }
 
-    fn with_slot(&mut self, key: V::Key, place: Place, logic: impl FnOnce(&V, &V::Context, &V::Key, &mut V::State, &mut Outbox<'_, V>)) {
-        let Some(number) = self.slots.find_or_insert(key) else { return };
+    fn with_slot(
+        &mut self,
+        known: KnownKey<V::Key>,
+        place: Place,
+        logic: impl FnOnce(&V, &V::Context, &V::Key, &mut V::State, &mut Outbox<'_, V>),
+    ) {
+        let Some(number) = self.slots.find_or_insert(known.hash, known.key) else { return };
         let Some(slot) = self.slots.get_mut(number) else { return };
         let tick = self.clock.tick_of(place.time);
         let mut out = Outbox::new(place, tick, &self.tables, &mut self.derived, &mut self.dead_letters);

@@ -14,12 +14,15 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use super::fold::Fold;
+use super::fold::{Fold, KnownKey};
 use super::stash::Stash;
 use super::view::{Updated, View, worker_number};
 
 /// Events that are applied before the operator yields to others.
 const WORK_PER_ACTIVATION: usize = 1 << 16;
+
+/// Events whose slots are looked for together.
+const LOOK_AHEAD: usize = 16;
 
 /// Events for which a queue keeps its memory while it is empty.
 const KEPT_READY: usize = 1 << 14;
@@ -239,6 +242,8 @@ struct Driver<V: View> {
     events: Stash<V::Event>,
     broadcasts: Stash<V::Broadcast>,
     ready_events: VecDeque<Placed<V::Event>>,
+    /// The keys of the first ready events, as far as they were looked for.
+    known_keys: VecDeque<KnownKey<V::Key>>,
     ready_broadcasts: VecDeque<Placed<V::Broadcast>>,
     /// Effective times below this are complete.
     limit: EffectiveTime,
@@ -261,6 +266,7 @@ impl<V: View + Clone> Driver<V> {
             events: Stash::new(),
             broadcasts: Stash::new(),
             ready_events: VecDeque::new(),
+            known_keys: VecDeque::with_capacity(LOOK_AHEAD),
             ready_broadcasts: VecDeque::new(),
             limit: EffectiveTime::ZERO,
             input_is_over: false,
@@ -295,7 +301,7 @@ impl<V: View + Clone> Driver<V> {
             self.updates.open(tick);
             match next.1 {
                 Step::Broadcast => self.ready_broadcasts.pop_front().into_iter().for_each(|broadcast| self.fold.learn(broadcast)),
-                Step::Event => self.ready_events.pop_front().into_iter().for_each(|event| self.fold.apply(event)),
+                Step::Event => self.apply_next(),
                 Step::Timer => self.fold.fire(),
             }
             self.pass_on(tick, next.0, out);
@@ -304,6 +310,17 @@ impl<V: View + Clone> Driver<V> {
         give_back(&mut self.ready_events);
         give_back(&mut self.ready_broadcasts);
         true
+    }
+
+    /// Applies the first ready event.
+    fn apply_next(&mut self) {
+        if self.known_keys.is_empty() {
+            let events = self.ready_events.iter().take(LOOK_AHEAD).map(|event| &event.event);
+            self.fold.look_ahead(events, &mut self.known_keys);
+        }
+        if let (Some(known), Some(event)) = (self.known_keys.pop_front(), self.ready_events.pop_front()) {
+            self.fold.apply_to(known, event);
+        }
     }
 
     /// The next step, and its effective time.

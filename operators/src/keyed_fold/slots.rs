@@ -53,13 +53,12 @@ impl<K: Eq + Hash, S: Default> Slots<K, S> {
         self.find_hashed(KeyHash::of(key), key)
     }
 
-    fn find_hashed(&self, hash: KeyHash, key: &K) -> Option<SlotNumber> {
+    pub(super) fn find_hashed(&self, hash: KeyHash, key: &K) -> Option<SlotNumber> {
         self.index.find(hash, |number| matches!(self.slots.get(number), Some(Some(slot)) if slot.key == *key))
     }
 
     /// The slot of a key, created if there is none. `None` beyond 2^32 keys, which no memory holds.
-    pub(super) fn find_or_insert(&mut self, key: K) -> Option<SlotNumber> {
-        let hash = KeyHash::of(&key);
+    pub(super) fn find_or_insert(&mut self, hash: KeyHash, key: K) -> Option<SlotNumber> {
         self.find_hashed(hash, &key).or_else(|| self.insert(hash, key))
     }
 
@@ -100,7 +99,10 @@ mod tests {
     #[test]
     fn a_key_keeps_its_slot_until_it_is_removed() {
         let mut slots = Slots::<String, u64>::new();
-        let number = |slots: &mut Slots<String, u64>, key: u64| slots.find_or_insert(format!("key {key}")).unwrap_or(u32::MAX);
+        let number = |slots: &mut Slots<String, u64>, key: u64| {
+            let key = format!("key {key}");
+            slots.find_or_insert(KeyHash::of(&key), key).unwrap_or(u32::MAX)
+        };
         for key in 0..10_000 {
             let slot = number(&mut slots, key);
             slots.get_mut(slot).into_iter().for_each(|slot| slot.state = key);
