@@ -14,6 +14,7 @@ pub mod balances;
 mod debits;
 mod enforcement;
 pub mod interest;
+mod known;
 pub mod legs;
 pub mod postings;
 pub mod returns;

@@ -625,7 +625,7 @@ impl Turn {
         };
         let Some((counterparty, currency)) = transactions.terms(&transaction_id) else { return Vec::new() };
         let may_be_others = transactions.is_reversal(&transaction_id) && counterparty != *account && !counterparty.is_contra();
-        let captures = transactions.captured_hold(&transaction_id).cloned();
+        let captures = transactions.captured_hold(&transaction_id);
         let own = TakenBack { account_id: *account, counterparty, currency, transaction_id, captures, is_restored, correction };
         let others = may_be_others.then(|| TakenBack { account_id: counterparty, counterparty: *account, ..own.clone() });
         std::iter::once(own).chain(others).collect()

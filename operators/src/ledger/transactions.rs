@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::CounterAmount;
 use super::ages::Ages;
 use super::enforcement::Gate;
+use super::known::{Kept, Known};
 use super::legs::{Exchanged, Leg, Sides, counterparty, is_debit, phase, signed_amount};
 
 /// Code and message of a rejected transaction.
@@ -166,22 +167,22 @@ pub(super) struct Expired {
 
 /// State of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Remembered {
-    transaction_type: TransactionType,
+pub(super) struct Remembered {
+    pub(super) transaction_type: TransactionType,
     /// The other account.
-    counterparty: AccountId,
+    pub(super) counterparty: AccountId,
     /// Signed: positive into the account itself, and out of the other one.
-    amount: Money,
-    currency: Currency,
+    pub(super) amount: Money,
+    pub(super) currency: Currency,
     /// The other account's side, if it has another currency.
-    exchange: Option<Exchanged>,
-    kind: Kind,
+    pub(super) exchange: Option<Exchanged>,
+    pub(super) kind: Kind,
     /// The effective time of the transaction; for a hold, that at which it was resolved.
-    time: EffectiveTime,
+    pub(super) time: EffectiveTime,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Hold(Held),
     Posting {
         /// The amounts that are not reversed: the transaction's less what remains of its reversals.
@@ -192,7 +193,7 @@ enum Kind {
 
 /// The state of a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Held {
+pub(super) struct Held {
     is_resolved: bool,
     /// The amount that is still held.
     left: Money,
@@ -202,15 +203,15 @@ struct Held {
 
 /// Amounts, without signs, of both sides of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Left {
-    amount: Money,
+pub(super) struct Left {
+    pub(super) amount: Money,
     /// The other side's in an exchange, else zero.
-    counter: Money,
+    pub(super) counter: Money,
 }
 
 /// The transaction that a posting refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Origin {
+pub(super) enum Origin {
     Itself,
     /// It captures a hold.
     Hold(Id),
@@ -384,7 +385,7 @@ pub(super) struct Looked {
 /// Transactions that later ones can refer to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transactions {
-    known: FxHashMap<Id, Box<Remembered>>,
+    known: Known,
     /// Ids of final ones by effective time, to find what is to be forgotten.
     ages: Ages,
     /// If holds expire, their ids by effective time. Resolved ones are skipped when they would.
@@ -392,7 +393,7 @@ pub(super) struct Transactions {
     /// Where [`Captures::partial`], the captures of each hold that are remembered.
     captures: FxHashMap<Id, Vec<Id>>,
     /// Transactions that changed since rows were emitted, in their state at that time.
-    touched: FxHashMap<Id, Option<Box<Remembered>>>,
+    touched: FxHashMap<Id, Option<Kept>>,
 }
 
 impl Transactions {
@@ -401,7 +402,7 @@ impl Transactions {
     }
 
     pub(super) fn knows(&self, id: &Id) -> bool {
-        self.known.contains_key(id)
+        self.known.has(id)
     }
 
     /// The account on the other side of a transaction, and its currency.
@@ -416,12 +417,12 @@ impl Transactions {
 
     /// Whether a transaction reverses another one.
     pub(super) fn is_reversal(&self, id: &Id) -> bool {
-        self.known.get(id).is_some_and(|known| matches!(&known.kind, Kind::Posting { origin: Origin::Reversed(_), .. }))
+        self.known.get(id).is_some_and(|known| matches!(known.kind, Kind::Posting { origin: Origin::Reversed(_), .. }))
     }
 
     /// The hold that a transaction captures.
-    pub(super) fn captured_hold(&self, id: &Id) -> Option<&Id> {
-        self.known.get(id)?.captured_hold()
+    pub(super) fn captured_hold(&self, id: &Id) -> Option<Id> {
+        self.known.get(id)?.captured_hold().cloned()
     }
 
     /// The time at which the first one is to be forgotten.
@@ -439,7 +440,7 @@ impl Transactions {
         self.known.reserve(rows.len());
         let (mut ages, mut holds) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
-            let remembered = Box::new(Remembered::restored(row));
+            let remembered = Remembered::restored(row);
             let age = (remembered.time, row.transaction_id.clone());
             if remembered.is_final() {
                 ages.push(age);
@@ -457,8 +458,8 @@ impl Transactions {
 
     pub(super) fn emit(&mut self, account: &AccountId, at: &Moment, table: &TableWriter<PostedTransaction>) {
         for (id, old) in std::mem::take(&mut self.touched) {
-            let row = |known: &Remembered| known.row(account, &id);
-            table.replace(at, old.as_deref().map(row), self.known.get(&id).map(|known| row(known)));
+            let row = |known: Remembered| known.row(account, &id);
+            table.replace(at, old.map(|old| row(old.remembered())), self.known.get(&id).map(row));
         }
     }
 
@@ -500,7 +501,7 @@ impl Transactions {
 
     /// Notes the state of a transaction before it changes.
     fn touch(&mut self, id: &Id) {
-        self.touched.entry(id.clone()).or_insert_with(|| self.known.get(id).cloned());
+        self.touched.entry(id.clone()).or_insert_with(|| self.known.kept(id).cloned());
     }
 
     /// Removes a transaction from the captures of its hold, if it is one.
@@ -518,7 +519,7 @@ impl Transactions {
         if remembered.is_final() {
             self.ages.add(remembered.time, id.clone());
         }
-        self.known.insert(id.clone(), Box::new(remembered));
+        self.known.insert(id.clone(), remembered);
     }
 
     fn move_sides(&mut self, transaction: &Transaction, sides: &Sides, time: EffectiveTime) {
@@ -563,7 +564,7 @@ impl Transactions {
             let error = format!("the hold {hold} is a {}: resolve it by a transaction of its type", known.transaction_type);
             return Err((ErrorCode::Inconsistent, error));
         }
-        Ok((known.as_ref().clone(), held))
+        Ok((known, held))
     }
 
     fn close_hold(&mut self, hold: &Id, known: Remembered, held: Held, time: EffectiveTime) {
@@ -585,7 +586,7 @@ impl Transactions {
         due.sort_unstable();
         due.dedup();
         let expired = |hold: Id| {
-            let known = self.known.get(&hold)?.as_ref().clone();
+            let known = self.known.get(&hold)?;
             let Kind::Hold(held) = known.kind else { return None };
             // An id that was used again meanwhile is younger.
             if held.is_resolved || known.time.saturating_add(expiry) > time {
@@ -657,7 +658,7 @@ impl Transactions {
         let before = self.counts(hold);
         if stays_held {
             self.touch(hold);
-            self.known.insert(hold.clone(), Box::new(Remembered { kind: Kind::Hold(Held { left, captured, ..held }), ..known }));
+            self.known.insert(hold.clone(), Remembered { kind: Kind::Hold(Held { left, captured, ..held }), ..known });
         } else {
             self.close_hold(hold, known, Held { captured, ..held }, now.time);
         }
@@ -720,17 +721,17 @@ impl Transactions {
     /// reversed. A part that is taken from a reversal counts again in its original.
     fn parts_after(&self, id: &Id, part: Left) -> Result<Vec<(Id, Left)>, Refusal> {
         let mut parts = Vec::new();
-        let mut next = Some(id);
+        let mut next = Some(id.clone());
         let mut is_reversed = true;
         while let Some(id) = next {
-            let Some(Kind::Posting { left, origin }) = self.known.get(id).map(|known| &known.kind) else { break };
+            let Some(Kind::Posting { left, origin }) = self.known.get(&id).map(|known| known.kind) else { break };
             let becomes = if is_reversed { left.less(part) } else { left.and(part) };
             let becomes = becomes.ok_or_else(|| {
                 let error = format!("only {} of {id} is left to reverse: in all at most the original amount", left.amount);
                 (ErrorCode::Refused, error)
             })?;
-            parts.push((id.clone(), becomes));
-            next = origin.reversed();
+            parts.push((id, becomes));
+            next = origin.reversed().cloned();
             is_reversed = !is_reversed;
         }
         Ok(parts)
@@ -739,9 +740,9 @@ impl Transactions {
     /// What counts of a transaction; a reversal does not count.
     pub(super) fn counts(&self, id: &Id) -> Option<Counted> {
         let transaction_id = id.clone();
-        match &self.known.get(id)?.kind {
+        match self.known.get(id)?.kind {
             Kind::Posting { origin: Origin::Itself, left } => Some(Counted { transaction_id, amount: left.amount, is_held: false }),
-            Kind::Posting { origin: Origin::Hold(hold), .. } => self.counts(hold),
+            Kind::Posting { origin: Origin::Hold(hold), .. } => self.counts(&hold),
             Kind::Posting { origin: Origin::Reversed(_), .. } => None,
             Kind::Hold(held) => {
                 let amount = held.captured.checked_add(held.left)?;
@@ -759,9 +760,11 @@ impl Transactions {
     /// Sets the remaining amounts of a posting. With a capture its hold changes, since both are the same money.
     fn leave(&mut self, id: &Id, left: Left) -> Vec<Turn> {
         self.touch(id);
-        let Some(Kind::Posting { left: part, origin }) = self.known.get_mut(id).map(|known| &mut known.kind) else { return Vec::new() };
+        let Some(mut known) = self.known.get(id) else { return Vec::new() };
+        let Kind::Posting { left: part, origin } = &mut known.kind else { return Vec::new() };
         let old = std::mem::replace(part, left);
         let hold = origin.hold().cloned();
+        self.known.insert(id.clone(), known);
         let turn = turn_of(id, old.amount, left.amount);
         let of_hold = hold.and_then(|hold| self.leave_captured(&hold, old.amount, left.amount));
         turn.into_iter().chain(of_hold).collect()
@@ -770,10 +773,11 @@ impl Transactions {
     /// Changes what counts of a hold: what is held and what its captures posted.
     fn leave_captured(&mut self, hold: &Id, old: Money, left: Money) -> Option<Turn> {
         self.touch(hold);
-        let Some(Kind::Hold(held)) = self.known.get_mut(hold).map(|known| &mut known.kind) else { return None };
-        let before = *held;
-        held.captured = held.captured.checked_sub(old)?.checked_add(left)?;
-        turn_of(hold, before.left.checked_add(before.captured)?, held.left.checked_add(held.captured)?)
+        let known = self.known.get(hold)?;
+        let Kind::Hold(before) = known.kind else { return None };
+        let now = Held { captured: before.captured.checked_sub(old)?.checked_add(left)?, ..before };
+        self.known.insert(hold.clone(), Remembered { kind: Kind::Hold(now), ..known });
+        turn_of(hold, before.left.checked_add(before.captured)?, now.left.checked_add(now.captured)?)
     }
 }
 
