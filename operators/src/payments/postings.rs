@@ -21,6 +21,42 @@ pub(super) struct Posting {
     pub(super) taken_back: Option<EffectiveTime>,
 }
 
+/// A debit with the id of its payment, in one currency, that was not taken back: what is known of nearly all payments.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LoneDebit {
+    amount: Amount,
+    account_id: AccountId,
+    currency: Currency,
+    pub(super) time: EffectiveTime,
+    /// Whether its row was not emitted yet.
+    pub(super) is_new: bool,
+}
+
+impl LedgerDebit {
+    /// Whether it has the id of its payment, and one currency.
+    pub(super) fn is_lone(&self) -> bool {
+        self.payment_id == self.transaction_id && self.counter.is_none()
+    }
+}
+
+impl LoneDebit {
+    pub(super) const fn new(debit: &LedgerDebit, time: EffectiveTime) -> Self {
+        Self { amount: debit.amount, account_id: debit.account_id, currency: debit.currency, time, is_new: true }
+    }
+
+    /// The restored debit of a payment, if it is one.
+    pub(super) fn of(payment_id: &Id, posting: &Posting) -> Option<Self> {
+        let Posting { amount, account_id, currency, time, .. } = *posting;
+        let is_lone = posting.transaction_id == *payment_id && posting.taken_back.is_none();
+        is_lone.then_some(Self { amount, account_id, currency, time, is_new: false })
+    }
+
+    pub(super) fn posting(&self, payment_id: &Id) -> Posting {
+        let Self { amount, account_id, currency, time, .. } = *self;
+        Posting { transaction_id: payment_id.clone(), account_id, amount, currency, time, taken_back: None }
+    }
+}
+
 /// Sums of debits in one currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sums {
@@ -38,6 +74,10 @@ impl Sums {
 }
 
 impl Postings {
+    pub(super) fn of(posting: Posting) -> Self {
+        Self(vec![posting])
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -9,7 +9,7 @@ use headwater_schemas::tables::{
 use headwater_schemas::{Correction, Currency, EffectiveTime, Id, Nanos, Place, Placed, Topic};
 use serde::{Deserialize, Serialize};
 
-use super::postings::Postings;
+use super::postings::{LoneDebit, Postings};
 use super::reconciliation::{PaymentEvent, reconciled};
 use super::saved::{posting_of, posting_row, row_of, step_of};
 use super::stage::{Stage, Step};
@@ -38,9 +38,17 @@ pub struct FirstStatus {
     pub payment: Arc<Payment>,
 }
 
-/// State of a payment.
+/// State of a payment. Nearly all are debits of the ledger that no payment ever names, so those are small.
 #[derive(Clone, Debug, Default)]
 pub struct PaymentHistory {
+    /// A debit with the id of the payment, if nothing else is known.
+    debit: Option<LoneDebit>,
+    known: Option<Box<KnownPayment>>,
+}
+
+/// A payment, and how it was emitted.
+#[derive(Clone, Debug, Default)]
+struct KnownPayment {
     now: Remembered,
     /// The payment when its rows were emitted, if it was touched since.
     emitted: Option<Box<Remembered>>,
@@ -87,8 +95,17 @@ impl View for Payments {
     fn learn(&self, (): &mut (), _: Placed<()>) {}
 
     fn apply(&self, (): &(), id: &Id, state: &mut PaymentHistory, placed: Placed<PaymentEvent>, out: &mut Outbox<'_, Self>) {
-        let due = self.due(&state.now);
-        let payment = state.touch();
+        let placed = match placed {
+            Placed { place, event: PaymentEvent::Posted(debit) } if debit.is_lone() && state.is_unknown() => {
+                state.debit = Some(LoneDebit::new(&debit, place.time));
+                out.set_timer(place.time.saturating_add(self.horizon), ());
+                return debit.correction.into_iter().for_each(|correction| out.correct(correction));
+            }
+            placed => placed,
+        };
+        let known = state.known(id);
+        let due = self.due(&known.now);
+        let payment = known.touch();
         self.elapse(id, payment, placed.place, out);
         self.take(id, payment, placed, out);
         let next = self.due(payment);
@@ -99,14 +116,19 @@ impl View for Payments {
     }
 
     fn timer(&self, (): &(), id: &Id, state: &mut PaymentHistory, (): (), place: Place, out: &mut Outbox<'_, Self>) {
-        let payment = state.touch();
+        let payment = state.known(id).touch();
         self.elapse(id, payment, place, out);
         self.due(payment).into_iter().for_each(|time| out.set_timer(time, ()));
     }
 
     fn emit(&self, (): &(), id: &Id, state: &mut PaymentHistory, at: &Moment, tables: &PaymentTables) {
-        let Some(emitted) = state.emitted.take() else { return };
-        let (before, now) = (emitted.as_ref(), &state.now);
+        if let Some(debit) = state.debit.as_mut().filter(|debit| debit.is_new) {
+            debit.is_new = false;
+            tables.payment_postings.insert(at, posting_row(id, &debit.posting(id)));
+        }
+        let Some(known) = &mut state.known else { return };
+        let Some(emitted) = known.emitted.take() else { return };
+        let (before, now) = (emitted.as_ref(), &known.now);
         replace_rows(&tables.payment_steps, at, before.step_rows(id), now.step_rows(id));
         let postings = |payment: &Remembered| payment.postings.iter().map(|posting| posting_row(id, posting)).collect();
         replace_rows(&tables.payment_postings, at, postings(before), postings(now));
@@ -117,28 +139,65 @@ impl View for Payments {
     }
 
     fn is_forgettable(&self, state: &PaymentHistory) -> bool {
-        state.now.steps.is_empty() && state.now.postings.is_empty()
+        state.is_empty()
     }
 
     fn restore(&self, saved: &SavedPayments, states: &mut States<'_, Self>) {
-        for row in saved.payment_steps.iter() {
-            states.of(&row.payment_id).into_iter().for_each(|payment| payment.now.steps.push(step_of(row)));
-        }
         for row in saved.payment_postings.iter() {
-            states.of(&row.payment_id).into_iter().for_each(|payment| payment.now.postings.restore(posting_of(row)));
+            let Some(state) = states.of(&row.payment_id) else { continue };
+            let posting = posting_of(row);
+            match LoneDebit::of(&row.payment_id, &posting).filter(|_| state.is_unknown()) {
+                Some(debit) => state.debit = Some(debit),
+                None => state.known(&row.payment_id).now.postings.restore(posting),
+            }
+        }
+        for row in saved.payment_steps.iter() {
+            let Some(state) = states.of(&row.payment_id) else { continue };
+            state.known(&row.payment_id).now.steps.push(step_of(row));
         }
         for row in saved.step_alerts.iter().filter(|row| row.kind == AlertKind::Payment) {
-            states.of(&row.subject).into_iter().for_each(|payment| payment.now.alerts.restore(row));
+            let Some(state) = states.of(&row.subject) else { continue };
+            state.known(&row.subject).now.alerts.restore(row);
         }
-        states.iter_mut().for_each(|payment| payment.now.steps.sort_by_key(|step| step.place));
+        for state in states.iter_mut() {
+            state.known.iter_mut().for_each(|known| known.now.steps.sort_by_key(|step| step.place));
+        }
     }
 
     fn timers(&self, _: &Id, state: &PaymentHistory) -> Vec<(EffectiveTime, ())> {
-        self.due(&state.now).map(|time| (time, ())).into_iter().collect()
+        let of_debit = state.debit.map(|debit| debit.time.saturating_add(self.horizon));
+        let due = of_debit.or_else(|| self.due(&state.known.as_ref()?.now));
+        due.map(|time| (time, ())).into_iter().collect()
     }
 }
 
 impl PaymentHistory {
+    /// Whether nothing is known, nor was when rows were emitted.
+    const fn is_unknown(&self) -> bool {
+        self.debit.is_none() && self.known.is_none()
+    }
+
+    /// Whether nothing has to be remembered.
+    fn is_empty(&self) -> bool {
+        self.debit.is_none() && self.known.as_ref().is_none_or(|known| known.now.steps.is_empty() && known.now.postings.is_empty())
+    }
+
+    /// All that is known of the payment, to be changed.
+    fn known(&mut self, id: &Id) -> &mut KnownPayment {
+        let debit = self.debit.take();
+        self.known.get_or_insert_with(|| Box::new(debit.map(|debit| KnownPayment::of(id, debit)).unwrap_or_default()))
+    }
+}
+
+impl KnownPayment {
+    fn of(id: &Id, debit: LoneDebit) -> Self {
+        // Of a debit that is not emitted yet, nothing was.
+        let emitted = debit.is_new.then(Box::default);
+        Self { now: Remembered { postings: Postings::of(debit.posting(id)), ..Remembered::default() }, emitted }
+    }
+}
+
+impl KnownPayment {
     /// The payment, which is about to change.
     fn touch(&mut self) -> &mut Remembered {
         self.emitted.get_or_insert_with(|| Box::new(self.now.clone()));
