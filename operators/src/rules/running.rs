@@ -47,7 +47,8 @@ pub(super) struct Running {
     from: usize,
     /// Whether the event before `from` ended a window, so that none can begin earlier.
     is_bounded: bool,
-    tallies: Tallies,
+    /// None while no event of the window counts, as for most aggregates of an account: they are about other events than it has.
+    tallies: Option<Box<Tallies>>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +58,13 @@ enum Tallies {
 }
 
 impl Tallies {
+    fn new(aggregate: &Aggregate) -> Self {
+        match aggregate.key {
+            Some(_) => Self::ByKey(FxHashMap::default()),
+            None => Self::One(Tally::new(aggregate.kind)),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         match self {
             Self::One(tally) => tally.is_empty(),
@@ -302,18 +310,14 @@ impl<'a> Reading<'a> {
 
 impl Running {
     /// An empty aggregate whose window begins at the event of index `from`.
-    fn new(aggregate: &Aggregate, (from, is_bounded): (usize, bool)) -> Self {
-        let tallies = match aggregate.key {
-            Some(_) => Tallies::ByKey(FxHashMap::default()),
-            None => Tallies::One(Tally::new(aggregate.kind)),
-        };
-        Self { from, is_bounded, tallies }
+    const fn new((from, is_bounded): (usize, bool)) -> Self {
+        Self { from, is_bounded, tallies: None }
     }
 
     /// The aggregate as it is before the event of index `index`, of which `record` is the one to be judged.
     pub(super) fn rebuilt(reading: Reading<'_>, record: &Record, index: usize) -> Self {
         let (from, is_bounded) = reading.first(record, index);
-        let mut running = Self::new(reading.aggregate, (from, is_bounded));
+        let mut running = Self::new((from, is_bounded));
         (from..index).for_each(|earlier| running.add(reading, earlier));
         running
     }
@@ -322,7 +326,7 @@ impl Running {
     pub(super) fn move_to(&mut self, reading: Reading<'_>, record: &Record, index: usize) {
         let before = index.checked_sub(1).and_then(|before| reading.ring.get(before));
         if before.is_some_and(|before| reading.ends_with(before)) {
-            *self = Self::new(reading.aggregate, (index, true));
+            *self = Self::new((index, true));
             return;
         }
         if self.is_idle(reading.aggregate) {
@@ -340,11 +344,10 @@ impl Running {
         }
     }
 
-    /// Whether no event of the window counts, and none of it can count for a later window. Most aggregates of an account are about other
-    /// events than it has.
+    /// Whether no event of the window counts, and none of it can count for a later window.
     fn is_idle(&self, aggregate: &Aggregate) -> bool {
         let Aggregate { window, since, from, .. } = aggregate;
-        matches!(window, Window::Rolling(_)) && since.is_none() && from.is_none() && self.tallies.is_empty()
+        matches!(window, Window::Rolling(_)) && since.is_none() && from.is_none() && self.tallies.is_none()
     }
 
     /// Removes the events before the one with which the window begins, if it begins with one of a kind.
@@ -363,12 +366,15 @@ impl Running {
         let Some(record) = reading.ring.get(index) else { return };
         let Some(value) = reading.contribution(record) else { return };
         let kind = reading.aggregate.kind;
-        match (&mut self.tallies, reading.aggregate.key) {
+        let key = match reading.aggregate.key.map(|key| Atom::of(record.field(key, reading.kept))) {
+            Some(None) => return,
+            key => key.flatten(),
+        };
+        let tallies = self.tallies.get_or_insert_with(|| Box::new(Tallies::new(reading.aggregate)));
+        match (&mut **tallies, key) {
             (Tallies::One(tally), _) => tally.add(kind, index, value),
             (Tallies::ByKey(tallies), Some(key)) => {
-                if let Some(key) = Atom::of(record.field(key, reading.kept)) {
-                    tallies.entry(key).or_insert_with(|| Tally::new(kind)).add(kind, index, value);
-                }
+                tallies.entry(key).or_insert_with(|| Tally::new(kind)).add(kind, index, value);
             }
             (Tallies::ByKey(_), None) => {}
         }
@@ -376,8 +382,9 @@ impl Running {
 
     fn remove(&mut self, reading: Reading<'_>, index: usize) {
         let Some(record) = reading.ring.get(index) else { return };
+        let Some(tallies) = &mut self.tallies else { return };
         let Some(value) = reading.contribution(record) else { return };
-        match (&mut self.tallies, reading.aggregate.key) {
+        match (&mut **tallies, reading.aggregate.key) {
             (Tallies::One(tally), _) => tally.remove(index, value),
             (Tallies::ByKey(tallies), Some(key)) => {
                 let Some(key) = Atom::of(record.field(key, reading.kept)) else { return };
@@ -390,6 +397,7 @@ impl Running {
             }
             (Tallies::ByKey(_), None) => {}
         }
+        self.tallies.take_if(|tallies| tallies.is_empty());
     }
 
     /// Removes events whose `ts` is before `oldest`.
@@ -402,14 +410,12 @@ impl Running {
     }
 
     fn tally(&self, reading: Reading<'_>, record: &Record) -> Result<Option<&Tally>, Value<'static>> {
-        match (&self.tallies, reading.aggregate.key) {
-            (Tallies::One(tally), _) => Ok(Some(tally)),
-            (Tallies::ByKey(tallies), Some(key)) => match Atom::of(record.field(key, reading.kept)) {
-                Some(key) => Ok(tallies.get(&key)),
-                None => Err(Value::Unknown),
-            },
-            (Tallies::ByKey(_), None) => Ok(None),
-        }
+        let key = reading.aggregate.key.map(|key| Atom::of(record.field(key, reading.kept)).ok_or(Value::Unknown)).transpose()?;
+        Ok(match (self.tallies.as_deref(), key) {
+            (Some(Tallies::One(tally)), _) => Some(tally),
+            (Some(Tallies::ByKey(tallies)), Some(key)) => tallies.get(&key),
+            (Some(Tallies::ByKey(_)), None) | (None, _) => None,
+        })
     }
 
     /// Value of the aggregate for an event; unknown if the event lacks the key field.
