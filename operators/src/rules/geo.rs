@@ -26,6 +26,18 @@ impl Location {
         Some(place).filter(|place| (place.lat, place.lon) != (0, 0))
     }
 
+    /// Appends the place as 16 bytes.
+    pub(super) fn pack(self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.lat.to_le_bytes());
+        bytes.extend(self.lon.to_le_bytes());
+    }
+
+    /// A place from its bytes.
+    pub(super) fn packed(bytes: &[u8]) -> Option<Self> {
+        let (lat, rest) = bytes.split_first_chunk()?;
+        Some(Self { lat: i64::from_le_bytes(*lat), lon: i64::from_le_bytes(*rest.first_chunk()?) })
+    }
+
     /// The latitude, in degrees.
     pub(super) fn lat(self) -> Decimal {
         Decimal::from_units(self.lat.into())

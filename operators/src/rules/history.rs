@@ -211,7 +211,7 @@ impl History {
         for (field, amount) in amounts {
             let slot = grouped.kept.slot(field);
             if let (Some(Slot::Own(place)), Some(record)) = (slot, self.ring.get_mut(index)) {
-                record.cells.set(place, amount);
+                record.cells.set(place, &amount);
             }
         }
         self.rewind(grouped, index);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use headwater_schemas::tables::{DecisionState, RememberedEvent, RuleOutcome, Verdict};
 use headwater_schemas::{Decimal, EventTime, Offset, Text};
 
-use super::cells::Cell;
+use super::cells::{self, Cell};
 use super::field::{Field, FieldSet};
 use super::grouped::Grouped;
 use super::known_cells::KnownCells;
@@ -33,12 +33,12 @@ impl<'a> Saved<'a> {
     /// The row of the event.
     pub(super) fn event(self, grouped: &Grouped, key: &GroupKey) -> RememberedEvent {
         let own = grouped.kept.own().iter().zip(self.cells.first(grouped.kept.own().len()));
-        let facts = grouped.kept.facts().iter().zip(&*self.record.facts);
+        let facts = grouped.kept.facts().iter().zip(self.record.facts.iter().map(Cell::value));
         // Most texts are short enough to be stored without memory of their own.
         let mut text = String::new();
         let known = self.cells.count() + facts.len();
         let mut fields = Vec::with_capacity(known);
-        fields.extend(own.chain(facts).filter_map(|(field, cell)| cell.written(*field, &mut text)));
+        fields.extend(own.chain(facts).filter_map(|(field, value)| cells::written(*field, value, &mut text)));
         RememberedEvent {
             account_id: self.record.account,
             utc_offset: self.record.utc_offset,
