@@ -19,6 +19,7 @@ mod error;
 mod losses;
 mod reference;
 mod render;
+mod table;
 
 use headwater_connectors::parquet::chain::Commit;
 use headwater_connectors::parquet::records::Records;

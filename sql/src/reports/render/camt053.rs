@@ -19,8 +19,9 @@ use headwater_schemas::{Date, Digest};
 use super::{escaped, xml};
 use crate::identifiers::is_iban;
 use crate::reports::amendments::AMENDMENTS;
-use crate::reports::document::{Document, Section};
+use crate::reports::document::Document;
 use crate::reports::error::Unfit;
+use crate::reports::table::{Row, Table};
 
 /// The report that can be written as this message.
 pub(super) const REPORT: &str = "account-statement";
@@ -45,9 +46,8 @@ pub(super) fn write(document: &Document, sha256: &str) -> Result<String, Unfit> 
     for currency in statement.currencies()? {
         statement.write(currency, &mut text)?;
     }
-    let _ = writeln!(text, "<SplmtryData><Envlp>\n<report xmlns=\"urn:headwater:report\"{}>", xml::attributes(document, sha256));
-    let _ = xml::write_manifest(document, &mut text).and_then(|()| xml::write_findings(document, &mut text));
-    text.push_str("</report>\n</Envlp></SplmtryData>\n</BkToCstmrStmt>\n</Document>\n");
+    let _ = xml::write_supplement(document, sha256, &mut text);
+    text.push_str("</BkToCstmrStmt>\n</Document>\n");
     Ok(text)
 }
 
@@ -123,34 +123,6 @@ impl<'d> Statement<'d> {
         }
         out.push_str("</Stmt>\n");
         Ok(())
-    }
-}
-
-/// A section, whose values are found by the names of their columns.
-struct Table<'d>(&'d Section);
-
-/// A row of it.
-struct Row<'d> {
-    section: &'d Section,
-    values: &'d [Option<String>],
-}
-
-impl<'d> Table<'d> {
-    fn of(document: &'d Document, name: &'static str) -> Result<Self, Unfit> {
-        document.sections.iter().find(|section| section.name == name).map(Self).ok_or(Unfit::Lacks(name))
-    }
-
-    fn rows(&self) -> impl Iterator<Item = Row<'d>> {
-        let section = self.0;
-        section.rows.iter().map(move |values| Row { section, values })
-    }
-}
-
-impl<'d> Row<'d> {
-    fn text(&self, column: &'static str) -> Result<&'d str, Unfit> {
-        let mut cells = self.section.columns.iter().zip(self.values);
-        let value = cells.find_map(|(found, value)| if found.name == column { value.as_deref() } else { None });
-        value.ok_or(Unfit::Lacks(column))
     }
 }
 

@@ -21,13 +21,21 @@ fn write_document(document: &Document, sha256: &str, out: &mut String) -> std::f
     writeln!(out, "</report>")
 }
 
+/// What no element of a message of ISO 20022 is for, as its supplementary data: draft, commit, hash, parameters and validation.
+pub(super) fn write_supplement(document: &Document, sha256: &str, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "<SplmtryData><Envlp>\n<report xmlns=\"urn:headwater:report\"{}>", attributes(document, sha256))?;
+    write_manifest(document, out)?;
+    write_findings(document, out)?;
+    writeln!(out, "</report>\n</Envlp></SplmtryData>")
+}
+
 /// Attributes of the document's element.
-pub(super) fn attributes(Document { report, version, .. }: &Document, sha256: &str) -> String {
+fn attributes(Document { report, version, .. }: &Document, sha256: &str) -> String {
     format!(" name=\"{report}\" version=\"{version}\" status=\"draft\" sha256=\"{sha256}\"")
 }
 
 /// The title, the commit and the parameters.
-pub(super) fn write_manifest(document: &Document, out: &mut String) -> std::fmt::Result {
+fn write_manifest(document: &Document, out: &mut String) -> std::fmt::Result {
     writeln!(out, "<title>{}</title>", escaped(document.title))?;
     writeln!(out, "<manifest commit_id=\"{}\" commit_hash=\"{}\"/>", document.commit_id, escaped(&document.commit_hash))?;
     writeln!(out, "<parameters>")?;
@@ -38,7 +46,7 @@ pub(super) fn write_manifest(document: &Document, out: &mut String) -> std::fmt:
 }
 
 /// What validation found.
-pub(super) fn write_findings(document: &Document, out: &mut String) -> std::fmt::Result {
+fn write_findings(document: &Document, out: &mut String) -> std::fmt::Result {
     writeln!(out, "<validation>")?;
     for finding in &document.findings {
         let (severity, key) = (escaped(&finding.severity), escaped(&finding.key));
