@@ -145,7 +145,7 @@
 //! [[reports.calendar]]
 //! report = "capital"
 //! on = "quarter"
-//! reference = "reference.csv"   # for liquidity and capital, looked up beside this file
+//! reference = "reference.csv"   # for liquidity, capital and executions-rts22, looked up beside this file
 //!
 //! [http]
 //! address = "127.0.0.1:9464"    # console, metrics and health; "" for none

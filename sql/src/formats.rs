@@ -55,7 +55,7 @@ mod tests {
             (refused("xls".parse::<Format>().map(|format| format.to_string())), "there is no format \"xls\": give table, csv or json"),
             (
                 refused("xls".parse::<ReportFormat>().map(|format| format.to_string())),
-                "there is no format \"xls\": give json, csv, xml, html or camt.053",
+                "there is no format \"xls\": give json, csv, xml, html, camt.053 or auth.016",
             ),
             (
                 refused("xls".parse::<ExportFormat>().map(|format| format.to_string())),

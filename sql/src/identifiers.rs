@@ -16,7 +16,7 @@ pub(crate) fn identifier_functions() -> [ScalarUDF; 4] {
 
 /// Whether a text is an ISIN: two letters, nine letters or digits, and the check digit of ISO 6166 (Luhn over the letters as numbers
 /// from 10).
-fn is_isin(text: &str) -> bool {
+pub(crate) fn is_isin(text: &str) -> bool {
     let form = text.len() == 12
         && text.bytes().take(2).all(|byte| byte.is_ascii_uppercase())
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
@@ -31,7 +31,7 @@ fn is_isin(text: &str) -> bool {
 
 /// Whether a text is an LEI: 18 letters or digits and two check digits, together 1 modulo 97 with the letters as numbers from 10
 /// (ISO 17442, ISO 7064 mod 97-10).
-fn is_lei(text: &str) -> bool {
+pub(crate) fn is_lei(text: &str) -> bool {
     let form = text.len() == 20
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
         && text.bytes().skip(18).all(|byte| byte.is_ascii_digit());

@@ -51,7 +51,7 @@ pub struct EntryConfig {
     pub formats: Option<Vec<String>>,
     /// The account of a report that is about one.
     pub account: Option<String>,
-    /// File with reference data of a report that needs it, relative to the configuration's folder.
+    /// File with reference data of a report that takes it, relative to the configuration's folder.
     pub reference: Option<PathBuf>,
     /// Keys whose values are of the wrong type, which is reported already.
     #[serde(skip)]
@@ -128,6 +128,14 @@ impl ReportsConfig {
     }
 }
 
+/// Whether a report takes an argument.
+#[derive(Clone, Copy)]
+enum Use {
+    None,
+    Possible,
+    Needed,
+}
+
 /// Whether documents may lie in a folder: in a data directory it must not have a name that the directory uses.
 fn is_usable(folder: &Path) -> bool {
     let is_table = |name: &str| headwater_sql::tables().iter().any(|table| table.spec.name == name);
@@ -149,14 +157,20 @@ impl EntryConfig {
         if let Some(report) = report {
             let unfit = formats.iter().filter_map(|format| format.check(report).err());
             problems.extend(unfit.map(|error| format!("formats: {}", with_causes(&error))));
-            let mut needs =
-                |key: &str, is_needed: bool, is_given: bool, what: &str| match (is_needed, is_given || self.refused.contains(key)) {
-                    (true, false) => problems.push(format!("{key} is missing: the report {} needs {what}", report.name)),
-                    (false, true) => problems.push(format!("{key}: the report {} takes none; leave it out", report.name)),
-                    _ => {}
-                };
-            needs("account", report.needs_account(), self.account.is_some(), "the account that it is about");
-            needs("reference", report.needs_reference(), self.reference.is_some(), "a file with what the pipeline does not know");
+            let mut check = |key: &str, use_of: Use, is_given: bool, what: &str| match (use_of, is_given || self.refused.contains(key)) {
+                (Use::Needed, false) => problems.push(format!("{key} is missing: the report {} needs {what}", report.name)),
+                (Use::None, true) => problems.push(format!("{key}: the report {} takes none; leave it out", report.name)),
+                _ => {}
+            };
+            let use_of_account = if report.needs_account() { Use::Needed } else { Use::None };
+            check("account", use_of_account, self.account.is_some(), "the account that it is about");
+            let is_needed = report.needs_reference() || formats.iter().any(|format| format.needs_reference() && report.takes_reference());
+            let use_of_reference = match (is_needed, report.takes_reference()) {
+                (true, _) => Use::Needed,
+                (false, true) => Use::Possible,
+                (false, false) => Use::None,
+            };
+            check("reference", use_of_reference, self.reference.is_some(), "a file with what the pipeline does not know");
         }
         if self.account.as_deref().is_some_and(str::is_empty) {
             problems.push("account is empty: give the id of an account".to_owned());
@@ -184,7 +198,8 @@ impl EntryConfig {
             }
         }
         if names.is_empty() {
-            problems.push("formats is empty: give some of json, csv, xml, html, camt.053, or leave it out for json".to_owned());
+            let known: Vec<_> = ReportFormat::ALL.iter().map(|format| format.as_str()).collect();
+            problems.push(format!("formats is empty: give some of {}, or leave it out for json", known.join(", ")));
         }
         formats
     }
@@ -203,15 +218,25 @@ mod tests {
         [[reports.calendar]]\nreport = \"daily-position\"\non = \"day\"\nformats = [\"json\", \"html\"]\n\
         [[reports.calendar]]\nreport = \"daily-position\"\non = \"quarter\"\n\
         [[reports.calendar]]\nreport = \"account-statement\"\non = \"month\"\naccount = \"A/1.x\"\n\
-        [[reports.calendar]]\nreport = \"capital\"\non = \"last_business_day\"\nreference = \"r.csv\"\n";
+        [[reports.calendar]]\nreport = \"capital\"\non = \"last_business_day\"\nreference = \"r.csv\"\n\
+        [[reports.calendar]]\nreport = \"executions-rts22\"\non = \"day\"\nformats = [\"json\", \"auth.016\"]\nreference = \"fields.csv\"\n\
+        [[reports.calendar]]\nreport = \"executions-rts22\"\non = \"month\"\n";
 
     #[test]
     fn a_calendar_names_its_documents() -> Result<(), Box<dyn std::error::Error>> {
         let config = Config::parse("c.toml", GOOD)?;
         let entries = config.reports.entries().map_err(|problems| problems.join("; "))?;
         let stems: Vec<_> = entries.iter().map(super::Entry::stem).collect();
-        assert_eq!(stems, ["daily-position", "daily-position-quarter", "account-statement-A%2F1%2Ex-month", "capital-last_business_day"]);
-        assert_eq!(entries.iter().map(|entry| entry.formats.len()).collect::<Vec<_>>(), [2, 1, 1, 1]);
+        let expected = [
+            "daily-position",
+            "daily-position-quarter",
+            "account-statement-A%2F1%2Ex-month",
+            "capital-last_business_day",
+            "executions-rts22",
+            "executions-rts22-month",
+        ];
+        assert_eq!(stems, expected);
+        assert_eq!(entries.iter().map(|entry| entry.formats.len()).collect::<Vec<_>>(), [2, 1, 1, 1, 2, 1]);
         assert!(Config::parse("c.toml", "").is_ok_and(|config| config.reports.folder.is_none() && config.reports.calendar.is_empty()));
         Ok(())
     }
@@ -225,7 +250,9 @@ mod tests {
             [[reports.calendar]]\nreport = \"capital\"\non = \"quarter\"\naccount = \"A\"\n\
             [[reports.calendar]]\nreport = \"large-cash\"\non = \"day\"\n\
             [[reports.calendar]]\nreport = \"large-cash\"\non = \"business_day\"\n\
-            [[reports.calendar]]\nreport = \"large-cash\"\non = \"friday\"\nformats = [\"camt.053\"]\n";
+            [[reports.calendar]]\nreport = \"large-cash\"\non = \"friday\"\nformats = [\"camt.053\"]\n\
+            [[reports.calendar]]\nreport = \"executions-rts22\"\non = \"day\"\nformats = [\"auth.016\"]\n\
+            [[reports.calendar]]\nreport = \"daily-position\"\non = \"day\"\nformats = [\"auth.016\"]\n";
         let problems = Config::parse("c.toml", text).map(|_| ()).map_err(|error| error.problems.join("\n")).expect_err("problems");
         for expected in [
             "reports.settle: \"soon\" is not a duration",
@@ -234,21 +261,23 @@ mod tests {
             "reports.calendar, entry 1: unknown field `format`",
             "entry 1: report: there is no report \"weekly\": give one of daily-position",
             "entry 1: on: \"monday\" is no day of the calendar: give one of day, business_day, friday",
-            "entry 1: formats: there is no format \"pdf\": give json, csv, xml, html or camt.053",
+            "entry 1: formats: there is no format \"pdf\": give json, csv, xml, html, camt.053 or auth.016",
             "entry 1: formats: json is there twice",
             "entry 2: report is missing: write it like report = \"daily-position\"",
             "entry 2: invalid type: integer `5`",
             "entry 3: on is missing",
-            "entry 3: formats is empty",
+            "entry 3: formats is empty: give some of json, csv, xml, html, camt.053, auth.016, or leave it out for json",
             "entry 3: account is missing: the report account-statement needs the account",
             "entry 4: account: the report capital takes none",
             "entry 4: reference is missing: the report capital needs a file",
             "entry 6: its documents have the name large-cash of entry 5: remove one",
             "entry 7: formats: the report large-cash cannot be written as camt.053: give another format: it is for the report account-statement alone",
+            "entry 8: reference is missing: the report executions-rts22 needs a file with what the pipeline does not know",
+            "entry 9: formats: the report daily-position cannot be written as auth.016: give another format: it is for the report executions-rts22 alone",
         ] {
             assert!(problems.contains(expected), "{expected} is not told:\n{problems}");
         }
-        assert!(!problems.contains("entry 2: on is missing"), "{problems}");
+        assert!(!problems.contains("entry 2: on is missing") && !problems.contains("entry 9: reference"), "{problems}");
         for folder in ["", ".", "../reports", "log", "audit", "audit_history/x", "commits/reports"] {
             let refused = Config::parse("c.toml", &format!("[reports]\nfolder = \"{folder}\"\n")).expect_err(folder).to_string();
             assert!(refused.contains("reports.folder"), "{refused}");

@@ -55,8 +55,9 @@ impl Calendar {
     pub fn open(config: &ReportsConfig, data: &Path) -> anyhow::Result<Option<Self>> {
         let entries = config.entries().map_err(|problems| anyhow::anyhow!(problems.join("; ")))?;
         let Some(folder) = config.folder.as_ref().filter(|_| !entries.is_empty()) else { return Ok(None) };
-        for path in entries.iter().filter_map(|entry| entry.reference.as_deref()) {
-            read_reference(path)?;
+        for (entry, path) in entries.iter().filter_map(|entry| Some((entry, entry.reference.as_deref()?))) {
+            let reference = read_reference(path)?;
+            entry.report.check_reference(&reference).with_context(|| path.display().to_string())?;
         }
         let holidays = config.holidays.as_deref().map_or_else(|| Ok(Holidays::default()), read_holidays)?;
         Ok(Some(Self { folder: data.join(folder), settle: config.settle.0.into(), from: config.from, holidays, entries }))

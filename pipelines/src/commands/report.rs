@@ -31,7 +31,7 @@ pub struct ReportArguments {
     /// The first date, for a report about a period.
     #[arg(long, value_name = "DATE")]
     from: Option<Date>,
-    /// The format: json, csv, xml, html; for an account-statement also camt.053.
+    /// The format: json, csv, xml, html; for an account-statement also camt.053, for executions-rts22 also auth.016.
     #[arg(long, default_value_t)]
     format: ReportFormat,
     /// Shows what was known at this commit; the newest if omitted.
@@ -43,7 +43,8 @@ pub struct ReportArguments {
     /// The account of an account-statement.
     #[arg(long, value_name = "ID")]
     account: Option<String>,
-    /// CSV file with what the pipeline does not know, for liquidity and capital: kind,id,currency,class,value.
+    /// CSV file with what the pipeline does not know: for liquidity and capital kind,id,currency,class,value; for executions-rts22
+    /// kind,id,field,value.
     #[arg(long, value_name = "FILE")]
     reference: Option<PathBuf>,
     /// Writes to this file; to standard output if omitted.

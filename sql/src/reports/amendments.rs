@@ -59,6 +59,7 @@ mod tests {
             parameters,
             sections: vec![section],
             findings,
+            earlier: None,
         }
     }
 

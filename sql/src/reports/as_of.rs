@@ -11,7 +11,7 @@
 //! | `@start`, `@end` | the first moment of the first date, and the first moment after the last one |
 //! | `@start_tick`, `@end_tick` | the same as ticks |
 //! | `@end_nanos`, `@period_nanos` | the end in nanoseconds since the epoch, and the length of the period |
-//! | `@account`, `@reference` | the account, and the rows of the reference file |
+//! | `@account`, `@reference` | the account, and the figures of the reference file |
 //! | `@is_concerned` | a condition on `account_id`: that it is the account of the report; true in a report about all accounts |
 //!
 //! What was known is decided by the catalog's commit, not here.
@@ -90,7 +90,7 @@ impl Moment<'_> {
             "period_nanos" => self.end().nanos().saturating_sub(start.nanos()).to_string(),
             "account" => quoted(self.account?),
             "is_concerned" => self.account.map_or_else(|| "TRUE".to_owned(), |account| format!("account_id = {}", quoted(account))),
-            "reference" => self.reference?.relation(),
+            "reference" => self.reference?.relation()?,
             "positions" => self.state("positions", &["account_id", "symbol"]),
             _ => {
                 if let Some(query) = query_named(name) {

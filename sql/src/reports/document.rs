@@ -21,6 +21,8 @@ pub struct Document {
     pub sections: Vec<Section>,
     /// What validation found.
     pub findings: Vec<Finding>,
+    /// The document as an earlier commit gives it, in one that amends it.
+    pub earlier: Option<Box<Document>>,
 }
 
 /// A parameter.

@@ -41,6 +41,16 @@ pub enum ReportError {
         /// Each with its line, column and reason.
         problems: Vec<String>,
     },
+    /// The reference file is of another kind than the report takes.
+    #[error("the report {report} takes a reference file with the header {header}, and this one has {given}: give another file")]
+    ReferenceKind {
+        /// The report.
+        report: &'static str,
+        /// The header of files that it takes.
+        header: &'static str,
+        /// The header of the file.
+        given: &'static str,
+    },
     /// The SQL of a report names something that does not exist.
     #[error("the SQL of the report has @{0}, which is neither a parameter nor a table: please report this")]
     Macro(String),
@@ -102,6 +112,30 @@ pub enum Unfit {
         /// The amount.
         amount: String,
     },
+    /// The report was made without the fields of a reference file.
+    #[error(
+        "it names the firm and its customers, which the pipeline does not know: give a file with the header kind,id,field,value (--reference)"
+    )]
+    NoFields,
+    /// Nothing was executed.
+    #[error("it needs a transaction, and there is none")]
+    NoTransaction,
+    /// Every transaction lacks something.
+    #[error(
+        "it needs a transaction, and all {number} are left out, first {first}, because {reason} (the validation of the report in another format \
+         lists all causes)"
+    )]
+    AllLeftOut {
+        /// Transactions.
+        number: usize,
+        /// The first of them.
+        first: String,
+        /// What it lacks.
+        reason: String,
+    },
+    /// No transaction was another one at the earlier commit.
+    #[error("it needs a transaction, and no transaction that can be reported is another one than at the earlier commit")]
+    NothingAmended,
     /// A section, column or parameter of the report.
     #[error("the report has no {0}: please report this")]
     Lacks(&'static str),

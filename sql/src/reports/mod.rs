@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `as_of` | what `@name` means: tables as of the end of the date |
 //! | `document`, `render` | the document, and its formats with their hash |
-//! | `reference` | figures that the pipeline does not have, from a file |
+//! | `reference` | figures and fields that the pipeline does not have, from a file |
+//! | `rts22` | transactions with all that an authority asks for, or what they lack |
 //! | `amendments` | differences between what was known at two commits |
 //! | `losses` | whether rows that a report needs were dropped after its commit |
 
@@ -19,6 +20,7 @@ mod error;
 mod losses;
 mod reference;
 mod render;
+mod rts22;
 mod table;
 
 use headwater_connectors::parquet::chain::Commit;
@@ -35,6 +37,7 @@ use crate::catalog::Catalog;
 use crate::error::{CatalogError, QueryError};
 use crate::render::value;
 use as_of::Moment;
+use reference::ReferenceKind;
 
 /// A report that can be made.
 #[derive(Debug)]
@@ -50,12 +53,14 @@ pub struct Report {
     checks: &'static [SectionQuery],
 }
 
-/// The argument that a report cannot do without.
+/// The argument that a report takes besides dates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Needs {
     Nothing,
     Account,
     Reference,
+    /// A file of fields, which adds to the report and may be left out.
+    Fields,
 }
 
 #[derive(Debug)]
@@ -82,7 +87,7 @@ reports! {
     "daily-position" 1 Nothing "Positions and portfolios" ["positions" "lots" "portfolios" "late_fills"] checks ["positions" "lots" "marks" "rates" "dead_letters"];
     "risk-metrics" 1 Nothing "Value at risk, exposure and limits" ["risk" "portfolios" "limits"] checks ["positions" "marks" "rates" "dead_letters"];
     "transaction-summary" 1 Nothing "Posted transactions" ["totals" "accounts" "late"] checks ["legs" "balances" "late" "dead_letters"];
-    "executions-rts22" 1 Nothing "Executions with the fields of RTS 22 that the pipeline knows" ["executions"] checks ["identifiers" "dead_letters"];
+    "executions-rts22" 1 Fields "Executions with the fields of RTS 22 that the pipeline knows" ["executions" "transactions"] checks ["identifiers" "dead_letters"];
     "large-cash" 1 Nothing "Candidates for reports of large cash" ["candidates" "transactions"] checks ["legs" "late" "dead_letters"];
     "liquidity" 1 Reference "Liquidity coverage" ["ratio" "assets" "flows"] checks ["classes" "flows" "marks" "balances" "dead_letters"];
     "capital" 1 Reference "Capital ratios" ["ratios" "exposures"] checks ["weights" "own_funds" "marks" "dead_letters"];
@@ -121,6 +126,32 @@ impl Report {
         self.needs == Needs::Reference
     }
 
+    /// Whether it takes reference data.
+    pub fn takes_reference(&self) -> bool {
+        self.reference_kind().is_some()
+    }
+
+    /// Checks that a reference file is of the kind that the report takes.
+    pub fn check_reference(&self, reference: &Reference) -> Result<(), ReportError> {
+        match self.reference_kind() {
+            Some(kind) if kind == reference.kind() => Ok(()),
+            Some(kind) => Err(ReportError::ReferenceKind { report: self.name, header: kind.header(), given: reference.kind().header() }),
+            None => Err(self.refused("--reference")),
+        }
+    }
+
+    fn reference_kind(&self) -> Option<ReferenceKind> {
+        match self.needs {
+            Needs::Nothing | Needs::Account => None,
+            Needs::Reference => Some(ReferenceKind::Figures),
+            Needs::Fields => Some(ReferenceKind::Fields),
+        }
+    }
+
+    fn refused(&self, what: &str) -> ReportError {
+        ReportError::Argument(format!("the report {} takes no {what}: leave it out", self.name))
+    }
+
     /// Makes the report from the rows at a catalog's commit. Use a catalog at a given commit for what was known then.
     pub fn make(&'static self, catalog: &Catalog, request: &ReportRequest) -> Result<Document, ReportError> {
         self.check(request)?;
@@ -138,7 +169,10 @@ impl Report {
             let found = query.section(catalog, &moment.expand(query.sql)?).map_err(failed(query.name))?;
             findings.extend(found.rows.into_iter().map(|row| finding(query.name, row)));
         }
-        Ok(Document {
+        let fields = reference.filter(|_| self.needs == Needs::Fields).map(|reference| rts22::section(&sections, reference));
+        let has_fields = fields.is_some();
+        sections.extend(fields);
+        let mut document = Document {
             report: self.name,
             version: self.version,
             title: self.title,
@@ -147,7 +181,14 @@ impl Report {
             parameters: parameters(request, from),
             sections,
             findings,
-        })
+            earlier: None,
+        };
+        if has_fields {
+            let format = ReportFormat::Auth016;
+            let found = rts22::findings(&document).map_err(|cause| ReportError::Format { report: self.name, format, cause })?;
+            document.findings.extend(found);
+        }
+        Ok(document)
     }
 
     /// Makes the report, with a section of the rows that were others, or not there, at an earlier commit.
@@ -161,6 +202,7 @@ impl Report {
         let amendments = amendments::between(&earlier, &document);
         document.sections.push(amendments);
         document.parameters.push(Parameter { name: "amends", value: earlier.commit_id.to_string() });
+        document.earlier = Some(Box::new(earlier));
         Ok(document)
     }
 
@@ -173,10 +215,11 @@ impl Report {
         if let Some(argument) = argument {
             return Err(ReportError::Missing { report: self.name, argument });
         }
-        let refused = |what: &str| Err(ReportError::Argument(format!("the report {} takes no {what}: leave it out", self.name)));
+        if let Some(reference) = &request.reference {
+            self.check_reference(reference)?;
+        }
         match request.from {
-            _ if request.account.is_some() && self.needs != Needs::Account => refused("--account"),
-            _ if request.reference.is_some() && self.needs != Needs::Reference => refused("--reference"),
+            _ if request.account.is_some() && self.needs != Needs::Account => Err(self.refused("--account")),
             Some(from) if from > request.date => {
                 Err(ReportError::Argument(format!("--from {from} is after --date {}: give an earlier one", request.date)))
             }

@@ -1,6 +1,7 @@
-//! Reference data that the pipeline does not have, from a CSV file: classes of assets, rates of flows, own funds, risk weights.
+//! Reference data that the pipeline does not have, from a CSV file. The header tells which of two kinds the file is of.
 //!
-//! The header is `kind,id,currency,class,value`. Fields are plain: no quotes, no commas.
+//! Figures have the header `kind,id,currency,class,value`: classes of assets, rates of flows, own funds, risk weights. Their fields are
+//! plain: no quotes, no commas. What [`fields`] has is of firms and people.
 //!
 //! | kind | id | currency | class | value |
 //! |---|---|---|---|---|
@@ -9,12 +10,15 @@
 //! | `own_funds` | `cet1`, `at1` or `tier2` | currency | – | amount |
 //! | `risk_weight` | symbol | – | – | weight, 0 to 12.5 |
 
+mod fields;
+
 use std::collections::BTreeMap;
 
 use headwater_schemas::value::fixed;
 use headwater_schemas::{Digest, Money};
 
 use crate::statement::quoted;
+pub(super) use fields::FieldRow;
 
 const HEADER: &str = "kind,id,currency,class,value";
 const TYPES_OF_ACCOUNTS: [&str; 5] = ["checking", "savings", "credit", "loan", "investment"];
@@ -24,9 +28,35 @@ const MAX_ROWS: usize = 100_000;
 /// The rows of a reference file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    rows: Vec<Row>,
+    content: Content,
     /// SHA-256 of the file.
     sha256: String,
+}
+
+/// What a reference file is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Content {
+    Figures(Vec<Row>),
+    Fields(Vec<FieldRow>),
+}
+
+/// The kind of a reference file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReferenceKind {
+    /// Amounts and rates.
+    Figures,
+    /// Fields of the firm, of customers, accounts and persons.
+    Fields,
+}
+
+impl ReferenceKind {
+    /// The header of its files.
+    pub(super) const fn header(self) -> &'static str {
+        match self {
+            Self::Figures => HEADER,
+            Self::Fields => fields::HEADER,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,30 +72,11 @@ impl Reference {
     /// Reads the text of a file, or reports all its problems.
     pub fn read(text: &str) -> Result<Self, Vec<String>> {
         let mut lines = (1..).zip(text.lines().map(|line| line.strip_suffix('\r').unwrap_or(line)));
-        let (mut rows, mut problems, mut known) = (Vec::new(), Vec::new(), BTreeMap::new());
-        match lines.next() {
-            Some((_, HEADER)) => {}
-            other => {
-                let found = other.map_or("", |(_, line)| line);
-                problems.push(format!("line 1: the header is {found:?}, and must be {HEADER:?}"));
-            }
-        }
-        for (number, line) in lines.filter(|(_, line)| !line.is_empty()) {
-            let Some(row) = read_row(number, line, &mut problems) else { continue };
-            let key = (row.kind.clone(), row.id.clone(), row.currency.clone());
-            if let Some(first) = known.insert(key, number) {
-                problems.push(format!("line {number}: the same kind, id and currency as in line {first}; remove one"));
-            }
-            rows.push(row);
-        }
-        if rows.is_empty() && problems.is_empty() {
-            problems.push("line 2: there is no row; write at least one".to_owned());
-        }
-        if rows.len() > MAX_ROWS {
-            problems.push(format!("line {}: more than {MAX_ROWS} rows; leave out what is not held", MAX_ROWS + 2));
-        }
-        rows.sort_by(|a, b| (&a.kind, &a.id, &a.currency).cmp(&(&b.kind, &b.id, &b.currency)));
-        if problems.is_empty() { Ok(Self { rows, sha256: Digest::sha256(text).to_string() }) } else { Err(problems) }
+        let header = lines.next().map_or("", |(_, line)| line);
+        let lines = lines.filter(|(_, line)| !line.is_empty());
+        let content =
+            if header == fields::HEADER { Content::Fields(fields::read(lines)?) } else { Content::Figures(read_figures(header, lines)?) };
+        Ok(Self { content, sha256: Digest::sha256(text).to_string() })
     }
 
     /// SHA-256 of the file.
@@ -73,15 +84,55 @@ impl Reference {
         &self.sha256
     }
 
-    /// The rows as a relation in SQL.
-    pub(super) fn relation(&self) -> String {
+    pub(super) const fn kind(&self) -> ReferenceKind {
+        match self.content {
+            Content::Figures(_) => ReferenceKind::Figures,
+            Content::Fields(_) => ReferenceKind::Fields,
+        }
+    }
+
+    /// The figures as a relation in SQL.
+    pub(super) fn relation(&self) -> Option<String> {
+        let Content::Figures(rows) = &self.content else { return None };
         let row = |row: &Row| {
             let texts = [&row.kind, &row.id, &row.currency, &row.class].map(|text| quoted(text)).join(", ");
             format!("({texts}, CAST('{}' AS DECIMAL(28, 9)))", row.value)
         };
-        let rows = self.rows.iter().map(row).collect::<Vec<_>>().join(", ");
-        format!("(SELECT * FROM (VALUES {rows}) AS given(kind, id, currency, class, value))")
+        let rows = rows.iter().map(row).collect::<Vec<_>>().join(", ");
+        Some(format!("(SELECT * FROM (VALUES {rows}) AS given(kind, id, currency, class, value))"))
     }
+
+    /// The fields of the firm, of customers, accounts and persons.
+    pub(super) fn fields(&self) -> &[FieldRow] {
+        match &self.content {
+            Content::Figures(_) => &[],
+            Content::Fields(rows) => rows,
+        }
+    }
+}
+
+/// Reads the rows of a file of figures, or reports all its problems.
+fn read_figures<'l>(header: &str, lines: impl Iterator<Item = (usize, &'l str)>) -> Result<Vec<Row>, Vec<String>> {
+    let (mut rows, mut problems, mut known) = (Vec::new(), Vec::new(), BTreeMap::new());
+    if header != HEADER {
+        problems.push(format!("line 1: the header is {header:?}, and must be {HEADER:?}"));
+    }
+    for (number, line) in lines {
+        let Some(row) = read_row(number, line, &mut problems) else { continue };
+        let key = (row.kind.clone(), row.id.clone(), row.currency.clone());
+        if let Some(first) = known.insert(key, number) {
+            problems.push(format!("line {number}: the same kind, id and currency as in line {first}; remove one"));
+        }
+        rows.push(row);
+    }
+    if rows.is_empty() && problems.is_empty() {
+        problems.push("line 2: there is no row; write at least one".to_owned());
+    }
+    if rows.len() > MAX_ROWS {
+        problems.push(format!("line {}: more than {MAX_ROWS} rows; leave out what is not held", MAX_ROWS + 2));
+    }
+    rows.sort_by(|a, b| (&a.kind, &a.id, &a.currency).cmp(&(&b.kind, &b.id, &b.currency)));
+    if problems.is_empty() { Ok(rows) } else { Err(problems) }
 }
 
 /// Reads a row; adds what is wrong to the problems, and is `None` then.
@@ -148,7 +199,7 @@ mod tests {
         let reference = Reference::read(text).unwrap();
         let expected = "(SELECT * FROM (VALUES ('asset', 'S', '', '2A', CAST('0.15' AS DECIMAL(28, 9))), \
                         ('risk_weight', 'S', '', '', CAST('0.5' AS DECIMAL(28, 9)))) AS given(kind, id, currency, class, value))";
-        assert_eq!(reference.relation(), expected);
+        assert_eq!(reference.relation().as_deref(), Some(expected));
         assert_eq!(reference.sha256(), Digest::sha256(text).to_string());
     }
 

@@ -3,6 +3,7 @@
 //! Every rendering has the SHA-256 of itself without the 64 digits of that hash, so anyone can check it:
 //! `sed "s/$HASH//" FILE | sha256sum` prints `$HASH`.
 
+mod auth016;
 mod camt053;
 mod csv;
 mod html;
@@ -31,6 +32,8 @@ formats! {
         Html = "html",
         /// ISO 20022's message for the statement of an account.
         Camt053 = "camt.053",
+        /// ISO 20022's message for reports of transactions.
+        Auth016 = "auth.016",
     }
 }
 
@@ -49,13 +52,20 @@ impl ReportFormat {
         match self {
             Self::Json | Self::Csv | Self::Xml | Self::Html => self.as_str(),
             Self::Camt053 => "camt.053.xml",
+            Self::Auth016 => "auth.016.xml",
         }
+    }
+
+    /// Whether a report in this format needs reference data that it can do without in others.
+    pub fn needs_reference(self) -> bool {
+        self == Self::Auth016
     }
 
     /// Whether a report can be written in this format; some are for one report.
     pub fn check(self, report: &Report) -> Result<(), ReportError> {
         let other = match self {
             Self::Camt053 if report.name != camt053::REPORT => Unfit::OtherReport(camt053::REPORT),
+            Self::Auth016 if report.name != auth016::REPORT => Unfit::OtherReport(auth016::REPORT),
             _ => return Ok(()),
         };
         Err(ReportError::Format { report: report.name, format: self, cause: other })
@@ -75,6 +85,7 @@ impl ReportFormat {
             Self::Xml => Ok(xml::write(document, sha256)),
             Self::Html => Ok(html::write(document, sha256)),
             Self::Camt053 => camt053::write(document, sha256),
+            Self::Auth016 => auth016::write(document, sha256),
         }
     }
 }
@@ -130,6 +141,7 @@ mod tests {
                 key: "t1".to_owned(),
                 finding: "it does not balance".to_owned(),
             }],
+            earlier: None,
         }
     }
 
@@ -328,12 +340,16 @@ e�</value><value name="amount">123456789012345678.000000001</value><value name
     #[test]
     fn a_rendering_has_the_hash_of_itself_without_the_hash() {
         for format in ReportFormat::ALL.iter().copied() {
-            let text = format.render(&statement("A1", "EUR", "t1", "1")).unwrap().text;
+            let document = if format == ReportFormat::Auth016 { auth016::tests::document() } else { statement("A1", "EUR", "t1", "1") };
+            let text = format.render(&document).unwrap().text;
             let hash = text.split(|letter: char| !letter.is_ascii_hexdigit()).find(|word| word.len() == 64).unwrap();
             assert_eq!(text.matches(hash).count(), 1, "{format}");
             assert_eq!(Digest::sha256(text.replace(hash, "")).to_string(), hash, "{format}");
             assert_eq!(format.to_string().parse(), Ok(format));
         }
-        assert_eq!("pdf".parse::<ReportFormat>(), Err("there is no format \"pdf\": give json, csv, xml, html or camt.053".to_owned()));
+        assert_eq!(
+            "pdf".parse::<ReportFormat>(),
+            Err("there is no format \"pdf\": give json, csv, xml, html, camt.053 or auth.016".to_owned())
+        );
     }
 }
