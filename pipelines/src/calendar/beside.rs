@@ -81,6 +81,9 @@ fn make(maker: &mut Maker, metrics: &Metrics, goes_on: &dyn Fn() -> bool) -> Opt
             metrics.report_made();
             tracing::info!(document = line.path, commit = line.commit_id, "report made");
         }
+        Event::Empty(line) => {
+            tracing::info!(document = line.path, commit = line.commit_id, reason = line.missing, "nothing to report");
+        }
         Event::Lost(line) => {
             metrics.report_failed();
             tracing::error!(document = line.path, reason = line.missing, "report cannot be made any more");

@@ -53,6 +53,8 @@ pub type Reached = Arc<dyn Fn(Point, u64) + Send + Sync>;
 pub enum Event<'a> {
     /// It is made.
     Made(&'a Line),
+    /// There is none, because nothing happened that its format has room for.
+    Empty(&'a Line),
     /// It cannot be made any more, which its line says.
     Lost(&'a Line),
     /// It is not made, and will be tried again.
@@ -117,6 +119,14 @@ struct Missing<'m> {
     from: Date,
     date: Date,
     path: String,
+}
+
+/// How the making of a document ended.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Made,
+    Empty,
+    Lost,
 }
 
 /// A report at the commit at which it is due.
@@ -215,7 +225,7 @@ impl<'m> Making<'m, '_> {
             }
             let mut last = None;
             for document in &missing {
-                let line = self.commit_of(document).and_then(|commit_id| {
+                let ended = self.commit_of(document).and_then(|commit_id| {
                     let same = last.take().filter(|(of, _)| *of == commit_id);
                     let (_, made) = last.insert(same.unwrap_or_else(|| (commit_id, self.report(document, commit_id))));
                     match made {
@@ -223,21 +233,25 @@ impl<'m> Making<'m, '_> {
                         Err(error) => Err(anyhow::anyhow!("{error:#}")),
                     }
                 });
-                is_done &= self.count(document, line);
+                is_done &= self.count(document, ended);
             }
         }
         is_done
     }
 
     /// Counts and tells what happened to a document; false if it is to be made again.
-    fn count(&mut self, document: &Missing<'_>, line: anyhow::Result<Line>) -> bool {
-        match line {
-            Ok(line) if line.missing.is_some() => {
+    fn count(&mut self, document: &Missing<'_>, ended: anyhow::Result<(Line, Outcome)>) -> bool {
+        match ended {
+            Ok((line, Outcome::Lost)) => {
                 self.tally.failed += 1;
                 (self.tell)(Event::Lost(&line));
                 true
             }
-            Ok(line) => {
+            Ok((line, Outcome::Empty)) => {
+                (self.tell)(Event::Empty(&line));
+                true
+            }
+            Ok((line, Outcome::Made)) => {
                 self.tally.made += 1;
                 self.failed_in_a_row = 0;
                 (self.tell)(Event::Made(&line));
@@ -299,7 +313,7 @@ impl<'m> Making<'m, '_> {
     }
 
     /// Writes a document and its line in the manifest.
-    fn write(&mut self, made: &Made, document: &Missing<'_>) -> anyhow::Result<Line> {
+    fn write(&mut self, made: &Made, document: &Missing<'_>) -> anyhow::Result<(Line, Outcome)> {
         let Missing { entry, format, from, date, path } = document;
         let mut line = Line {
             report: entry.report.name.to_owned(),
@@ -315,6 +329,7 @@ impl<'m> Making<'m, '_> {
             findings: Findings::default(),
             missing: None,
         };
+        let mut outcome = Outcome::Lost;
         match made {
             Made::Document(document) => {
                 (line.commit_id, line.commit_hash) = (document.commit_id, document.commit_hash.clone());
@@ -330,10 +345,16 @@ impl<'m> Making<'m, '_> {
                     }
                     Ok(rendered) => {
                         line.sha256 = Some(rendered.sha256);
+                        outcome = Outcome::Made;
                         place(&self.maker.calendar.folder, path, &rendered.text, &|point| (self.maker.reached)(point, document.commit_id))?;
                     }
                     // It follows from the commit, so trying again would not help.
-                    Err(error) => line.missing = Some(with_causes(&error)),
+                    Err(error) => {
+                        line.missing = Some(with_causes(&error));
+                        if error.is_nothing_to_report() {
+                            outcome = Outcome::Empty;
+                        }
+                    }
                 }
             }
             Made::Lost { loss, commit_id, hash } => {
@@ -349,7 +370,7 @@ impl<'m> Making<'m, '_> {
             self.manifest.append(line.clone())?;
         }
         (self.maker.reached)(Point::Listed, line.commit_id);
-        Ok(line)
+        Ok((line, outcome))
     }
 }
 

@@ -105,6 +105,7 @@ fn make_missing(data: &Path, config: Option<&Path>, out: &mut impl Write) -> any
     let tally = maker.make(&|| true, &mut |event| {
         let line = match event {
             Event::Made(line) => format!("made {} from commit {}\n", line.path, line.commit_id),
+            Event::Empty(line) => format!("none {}: {}\n", line.path, line.missing.as_deref().unwrap_or_default()),
             Event::Lost(line) => format!("lost {}: {}\n", line.path, line.missing.as_deref().unwrap_or_default()),
             Event::Failed { path, error } => format!("failed {path}: {error:#}\n"),
         };

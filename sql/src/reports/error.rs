@@ -81,6 +81,13 @@ pub enum ReportError {
     Catalog(#[from] CatalogError),
 }
 
+impl ReportError {
+    /// Whether a report has no document in a format because nothing happened: nothing is wrong, and nothing is to be mended.
+    pub const fn is_nothing_to_report(&self) -> bool {
+        matches!(self, Self::Format { cause: Unfit::NoTransaction, .. })
+    }
+}
+
 /// Why a report cannot be written in a format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
