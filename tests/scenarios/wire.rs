@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use headwater_connectors::testing::{may_skip, workspace};
+use headwater_connectors::testing::workspace;
 use headwater_tests::exposition::{free_address, wait_until};
+use headwater_tests::maven::jars;
 use headwater_tests::pipeline::{PLAIN, binary, run, succeed, write_log};
 use headwater_tests::scripts::python;
 use headwater_tests::serving::{Serving, figure, has_psql, psql};
@@ -372,23 +373,7 @@ fn duckdb_attaches_a_server_and_reads_exact_values() -> Result<()> {
 #[test]
 fn jdbc_tells_tools_what_there_is() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let jars = folder.path().join("jars");
-    let mut maven = Command::new("mvn");
-    maven.args(["--quiet", "--batch-mode", "dependency:copy"]).arg(format!("-Dartifact={JDBC}"));
-    maven.arg(format!("-DoutputDirectory={}", jars.display())).current_dir(folder.path());
-    match maven.output() {
-        Ok(output) if output.status.success() => {}
-        Ok(output) if may_skip() => {
-            println!("skipped, because Maven does not fetch {JDBC}: {}", String::from_utf8_lossy(&output.stdout));
-            return Ok(());
-        }
-        Ok(output) => bail!("Maven does not fetch {JDBC}: {}", String::from_utf8_lossy(&output.stdout)),
-        Err(error) if may_skip() => {
-            println!("skipped: this machine has no Maven: {error}");
-            return Ok(());
-        }
-        Err(error) => return Err(error).context("Maven"),
-    }
+    let Some(jars) = jars(&[JDBC], folder.path())? else { return Ok(()) };
     let data = committed(folder.path())?;
     let server = Serving::start(&data, "")?;
     let program = workspace().join("tests/scenarios/wire.java");

@@ -21,7 +21,7 @@
 //! - [`stories`]: records and the expected answers of queries, checked wherever the run is cut.
 //! - A real Apache Kafka is `headwater_connectors::testing::Broker`. Where Maven or Java is missing, the test prints that it is
 //!   skipped and passes; with `CI=true` it fails.
-//! - [`registry`]: a real Apicurio registry, skipped as Kafka is.
+//! - [`registry`]: a real Apicurio registry, skipped as Kafka is. [`maven`]: Java libraries, skipped as Kafka is.
 //! - [`exposition`]: a live demo and its metrics. [`prometheus`]: a real Prometheus that scrapes it, and `promtool`; where they
 //!   are not installed, the test prints that it skips them and passes.
 //! - [`boards`]: the boards of `dashboards/`. [`grafana`]: their queries as Grafana expands them, and what comes back. [`page`]: a
@@ -58,6 +58,7 @@
 //! | `surveillance` | a spoofer, a wash trade, a flood of messages, a marked close, front running, a fat finger, a large trader whose fill is busted, a stale feed, and honest neighbours | the right alerts, wherever the run is cut |
 //! | `reasons` | a bust, a void, reversals, and late events | every history that they reach names them |
 //! | `reports` | a day, and a transaction and a fill of it that come on the next | the figures of `headwater report` by hand, as known then and now; the same bytes with other workers |
+//! | `transaction_reports` | matches of a day, of which one lacks an ISIN that comes on the next | auth.016 messages fit the model of another program, which reads the values that SQL has; what lacks something is left out and named; an amendment cancels |
 //! | `report_calendar` | three weeks with a quarter's end and a holiday, in runs that are killed while they make reports, and without a calendar | exactly the documents of the calendar, to the byte those of undisturbed runs; a late event leaves them; what cannot be made is told |
 //! | `restart` | data that a restart needs is missing or damaged | one sentence that names it and the remedy; with permission the run continues |
 //! | `faults` | a full disk, folders that cannot be written, partitions that are added | one sentence and a restart that continues; they are read |
@@ -88,6 +89,7 @@ pub mod guide;
 pub mod hledger;
 pub mod judged_day;
 pub mod market;
+pub mod maven;
 pub mod orders;
 pub mod page;
 pub mod pipeline;
