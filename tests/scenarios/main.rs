@@ -39,6 +39,7 @@ mod simulated_market;
 mod sql_logic;
 mod streams;
 mod surveillance;
+mod transaction_reports;
 mod transfers_and_payments;
 mod upkeep;
 mod valuation;
