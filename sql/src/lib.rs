@@ -51,6 +51,7 @@
 //! | `layers`, `zones`, `lengths`, `evidence`, `bounded`, `joined`, `type_names`, `text_format`, `like_escapes` | projections that repeat; `AT TIME ZONE`; casts to `varchar(n)`; the parts of evidence; functions and `\|\|`, where they would take too much memory; `pg_typeof`; `format`; `LIKE … ESCAPE` |
 //! | `time_texts`, `intervals`, `epochs`, `rounded_times` | times without seconds; intervals; `EXTRACT(EPOCH …)`; `timestamp(0)` |
 //! | `window_keys`, `told_apart`, `spellings`, `correlated` | casts that DataFusion takes for the column that is cast, and so answers wrongly; one spelling of each type |
+//! | `conditions`, `guards` | conditions in the order in which they are written, where a later one may fail |
 //! | `existence`, `memberships`, `quantified`, `quantified_columns`, `negation` | `EXISTS`, `IN` and `ANY` with queries, and `-x`, where DataFusion does not plan them |
 //! | `derived`, `lateral`, `lateral_lists`, `limited`, `one_row`, `beside_aggregates` | subqueries that read columns of the query around them: in `FROM`, with `HAVING`, of lists, with `LIMIT`, of one row |
 //! | `postgres_syntax`, `rows`, `value_lists`, `full_joins`, `json_operators`, `similar`, `patterns`, `number_patterns` | PostgreSQL's syntax for what DataFusion has in another one; comparisons of rows; literals of `VALUES`; columns in common; `->>`; patterns of `SIMILAR TO`, of times and of numbers |
@@ -88,6 +89,7 @@ mod columns;
 mod commits_table;
 mod committed;
 mod compare;
+mod conditions;
 mod config;
 mod copies;
 mod correlated;
@@ -108,6 +110,7 @@ mod floats;
 mod formats;
 mod full_joins;
 mod functions;
+mod guards;
 #[cfg(test)]
 mod histories;
 mod history;

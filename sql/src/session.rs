@@ -17,6 +17,7 @@ use crate::averages::exact_average;
 use crate::beside_aggregates::ConstantsBesideAggregates;
 use crate::bounded::{bound_functions, bytes_of_a_batch};
 use crate::committed::Committed;
+use crate::conditions::ConditionsInOrder;
 use crate::config::SqlConfig;
 use crate::correlated::CorrelatedKeys;
 use crate::decimals::{RULE_OF_NARROW_SUMS, WideDecimals, wide_sum};
@@ -118,6 +119,7 @@ pub(crate) fn session(
     session.add_analyzer_rule(Arc::new(CheckedIntegers));
     session.add_analyzer_rule(Arc::new(ComputedKeys));
     session.add_analyzer_rule(Arc::new(RepeatedLayers));
+    session.add_analyzer_rule(Arc::new(ConditionsInOrder));
     bound_functions(&session, config.memory_limit_bytes());
     let names = Names::new(Arc::clone(committed), rights.clone(), Arc::downgrade(&session), config.clone());
     catalog.register_schema(SCHEMA, Arc::new(names))?;
