@@ -137,6 +137,33 @@ fn cast(expr: Expr, digits: Digits) -> Expr {
     Expr::Cast(Cast::new(Box::new(expr), digits.wide())).alias(name)
 }
 
+/// The products, sums and quotients of decimals that were planned with 76 digits, without these digits; `None` if an expression is none. It
+/// is for operands that turned out to be floating-point numbers.
+pub(crate) fn without_digits(expr: &Expr) -> Option<BinaryExpr> {
+    let operation = match expr {
+        Expr::Cast(Cast { expr: inner, field }) if matches!(field.data_type(), DataType::Decimal256(..)) => match inner.as_ref() {
+            Expr::BinaryExpr(quotient) if quotient.op == Operator::Divide => quotient,
+            _ => return None,
+        },
+        // The cast around it is visited next.
+        Expr::BinaryExpr(operation) if operation.op != Operator::Divide => operation,
+        _ => return None,
+    };
+    let [left, right] = [&operation.left, &operation.right].map(|operand| widened_from(operand));
+    Some(BinaryExpr::new(Box::new(left?.clone()), operation.op, Box::new(right?.clone())))
+}
+
+/// What [`cast`] was given.
+fn widened_from(expr: &Expr) -> Option<&Expr> {
+    let Expr::Alias(alias) = expr else { return None };
+    match alias.expr.as_ref() {
+        Expr::Cast(Cast { expr, field }) if matches!(field.data_type(), DataType::Decimal256(..)) => {
+            (expr.schema_name().to_string() == alias.name).then_some(expr.as_ref())
+        }
+        _ => None,
+    }
+}
+
 /// A rule of the optimizer that matches `sum` by name, and splits it into two steps if the query also counts distinct values. The
 /// second step of a [`wide_sum`] would have another type than planned.
 pub(crate) const RULE_OF_NARROW_SUMS: &str = "single_distinct_aggregation_to_group_by";

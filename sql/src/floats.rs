@@ -1,7 +1,8 @@
 //! Floating-point numbers beside decimals: `coalesce(x, 0.5)`, `CASE WHEN … THEN x ELSE 0.0 END`, `SELECT x UNION ALL SELECT 0.5`.
 //!
 //! PostgreSQL takes all of them for floating-point numbers. DataFusion takes them for decimals with 15 digits after the point, so that what is
-//! smaller was lost. This rule comes before DataFusion makes types the same.
+//! smaller was lost. This rule comes before DataFusion makes types the same. What was planned of such values before, as of decimals of many
+//! digits, is floating-point arithmetic then.
 
 use std::sync::Arc;
 
@@ -9,11 +10,12 @@ use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result};
-use datafusion::logical_expr::expr::{Case, InList, ScalarFunction};
+use datafusion::logical_expr::expr::{BinaryExpr, Case, InList, ScalarFunction};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Union, cast};
 use datafusion::optimizer::AnalyzerRule;
 
+use crate::decimals::without_digits;
 use crate::named_expressions::replace_named;
 
 /// Functions that give one of their arguments.
@@ -62,8 +64,15 @@ fn in_expression(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
             let is_changed = same_floats(&mut list.iter_mut().chain([expr.as_mut()]).collect::<Vec<_>>(), schema);
             transformed(Expr::InList(InList { expr, list, negated }), is_changed)
         }
-        expr => Transformed::no(expr),
+        expr => match without_digits(&expr).filter(|operation| is_of_floats(operation, schema)) {
+            Some(operation) => Transformed::yes(Expr::BinaryExpr(operation)),
+            None => Transformed::no(expr),
+        },
     }
+}
+
+fn is_of_floats(operation: &BinaryExpr, schema: &DFSchema) -> bool {
+    [&operation.left, &operation.right].iter().any(|operand| operand.get_type(schema).is_ok_and(|data_type| data_type.is_floating()))
 }
 
 fn transformed(expr: Expr, is_changed: bool) -> Transformed<Expr> {
@@ -132,5 +141,31 @@ mod tests {
         let named =
             "SELECT SUM(y) AS s FROM (SELECT coalesce(x, 0.5) AS y FROM (VALUES (1e-20::float8), (NULL)) AS v(x)) AS t WHERE y < 0.1";
         assert_eq!(rows(&catalog, &format!("SELECT s FROM ({named}) AS t")), ["1e-20"]);
+    }
+
+    /// The answers are those of PostgreSQL 15: floating-point numbers of 64 bits.
+    #[test]
+    fn a_product_of_a_decimal_beside_a_floating_point_number_is_one_too() {
+        let catalog = TestData::new().catalog();
+        // 2^70, which is exact as a floating-point number, too.
+        let many = "1180591620717411303424.000000000";
+        let exact = "118.05916207174113";
+        for (value, expected) in [
+            (format!("coalesce(x, 0.5) * {many}"), exact),
+            (format!("{many} * greatest(x, 0.0)"), exact),
+            (format!("SUM(CASE WHEN x > 0 THEN x ELSE 0.5 END * {many})"), exact),
+            (format!("SUM(coalesce(x, 0.5) * {many} + 0.0)"), exact),
+            (format!("coalesce(x, 0.5) * {many} * {many} / {many}"), exact),
+            ("coalesce(x, 0.5) / 0.0000000000000000001".to_owned(), "1.0"),
+            (format!("pg_typeof(nullif(x, 0.5) * {many})"), "double precision"),
+            (format!("pg_typeof(nullif(x, 0.5) / {many})"), "double precision"),
+        ] {
+            let sql = format!("SELECT {value} AS v FROM (SELECT 1e-19::float8 AS x) AS t");
+            assert_eq!(rows(&catalog, &sql), [expected], "{value}");
+        }
+        let union = format!("SELECT SUM(x * {many}) AS s FROM (SELECT 1e-19::float8 AS x UNION ALL SELECT 0.0) AS t");
+        assert_eq!(rows(&catalog, &union), [exact]);
+        let values = format!("SELECT SUM(x * {many}) AS s FROM (VALUES (1e-19::float8 * 1), (0.0)) AS t(x)");
+        assert_eq!(rows(&catalog, &values), [exact]);
     }
 }

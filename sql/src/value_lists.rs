@@ -36,6 +36,8 @@ fn type_of(expr: &Expr) -> Option<DataType> {
             Some(data_type.clone())
         }
         Expr::Nested(inner) => type_of(inner),
+        // A number beside a floating-point number is one, too.
+        Expr::BinaryOp { left, right, .. } => [left, right].into_iter().filter_map(|operand| type_of(operand)).find(is_floating),
         _ => None,
     }
 }
