@@ -3,7 +3,7 @@
 //! DataFusion 55 keeps a date a date when an interval is added, so that `date '2026-01-01' + interval '2 hours'` lost the hours; it compares
 //! and orders months, then days, then nanoseconds, so that 47 hours were less than a day; it multiplies and divides no intervals; and a
 //! difference of times has no days, so that `EXTRACT(HOUR FROM b - a)` was 84 where PostgreSQL has 3 days and 12 hours. In PostgreSQL the
-//! sum is a time, a month has 30 days and a day 24 hours where intervals are compared, and `3 * interval '1 day'` is an interval.
+//! sum is a time, a month has 30 days and a day 24 hours where intervals are compared, grouped and counted, and `3 * interval '1 day'` is an interval.
 
 use std::sync::{Arc, LazyLock};
 
@@ -15,10 +15,15 @@ use arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, exec_err};
-use datafusion::logical_expr::expr::{Between, BinaryExpr};
+use datafusion::functions_aggregate::expr_fn::min;
+use datafusion::functions_aggregate::first_last::first_value_udaf;
+use datafusion::logical_expr::expr::{AggregateFunction, Between, BinaryExpr, Case, InList, ScalarFunction, Sort};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF, Volatility, cast, create_udf};
+use datafusion::logical_expr::{
+    Aggregate, ColumnarValue, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, Volatility, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, cast, create_udf, when,
+};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
@@ -103,21 +108,37 @@ fn compared(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&plan.inputs());
     let plan = match plan {
         LogicalPlan::Sort(mut sort) => {
-            for by in &mut sort.expr {
-                if by.expr.get_type(&schema).is_ok_and(|data_type| is_interval(&data_type)) {
-                    by.expr = length(by.expr.clone());
-                }
-            }
+            by_length(&mut sort.expr, &schema);
             LogicalPlan::Sort(sort)
+        }
+        LogicalPlan::Distinct(Distinct::On(mut distinct)) => {
+            distinct.on_expr.iter_mut().for_each(|key| *key = compared_by(key, &schema));
+            distinct.sort_expr.iter_mut().for_each(|sorts| by_length(sorts, &schema));
+            LogicalPlan::Distinct(Distinct::On(distinct))
         }
         plan => plan,
     };
-    replace_named(plan, |expr| expr.transform_up(|expr| Ok(compared_expression(expr, &schema))))
+    let plan = replace_named(plan, |expr| expr.transform_up(|expr| compared_expression(expr, &schema)))?;
+    plan.transform_data(grouped_by_length)
 }
 
-fn compared_expression(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
-    let is_one = |expr: &Expr| expr.get_type(schema).is_ok_and(|data_type| is_interval(&data_type));
-    match expr {
+/// Orders by lengths where it was by intervals.
+fn by_length(sorts: &mut [Sort], schema: &DFSchema) {
+    sorts.iter_mut().for_each(|by| by.expr = compared_by(&by.expr, schema));
+}
+
+/// What stands for a value where it is compared.
+fn compared_by(expr: &Expr, schema: &DFSchema) -> Expr {
+    if is_one(expr, schema) { length(expr.clone()) } else { expr.clone() }
+}
+
+fn is_one(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.get_type(schema).is_ok_and(|data_type| is_interval(&data_type))
+}
+
+fn compared_expression(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let is_one = |expr: &Expr| is_one(expr, schema);
+    Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) && is_one(&left) && is_one(&right) => {
             Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: Box::new(length(*left)), op, right: Box::new(length(*right)) }))
         }
@@ -125,8 +146,144 @@ fn compared_expression(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
             let [expr, low, high] = [expr, low, high].map(|expr| Box::new(length(*expr)));
             Transformed::yes(Expr::Between(Between { expr, negated, low, high }))
         }
+        Expr::InList(InList { expr, list, negated }) if is_one(&expr) && list.iter().all(is_one) => {
+            let list = list.into_iter().map(length).collect();
+            Transformed::yes(Expr::InList(InList { expr: Box::new(length(*expr)), list, negated }))
+        }
+        Expr::Case(Case { expr: Some(value), when_then_expr, else_expr })
+            if is_one(&value) && when_then_expr.iter().all(|(when, _)| is_one(when)) =>
+        {
+            let when_then_expr = when_then_expr.into_iter().map(|(when, then)| (Box::new(length(*when)), then)).collect();
+            Transformed::yes(Expr::Case(Case { expr: Some(Box::new(length(*value))), when_then_expr, else_expr }))
+        }
+        Expr::ScalarFunction(ScalarFunction { func, args }) if args.iter().all(is_one) => match chosen_by_length(func.name(), &args)? {
+            Some(chosen) => Transformed::yes(chosen),
+            None => Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })),
+        },
+        Expr::AggregateFunction(aggregate) => compared_aggregate(aggregate, schema),
         expr => Transformed::no(expr),
+    })
+}
+
+/// Orders the rows of windows by lengths. It comes before DataFusion makes types the same, and refuses windows in the order of intervals.
+#[derive(Debug)]
+pub(crate) struct WindowsOfIntervals;
+
+impl AnalyzerRule for WindowsOfIntervals {
+    fn name(&self) -> &'static str {
+        "windows_of_intervals"
     }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let in_windows = |plan: LogicalPlan| match plan {
+            LogicalPlan::Window(window) => {
+                let schema = Arc::clone(window.input.schema());
+                replace_named(LogicalPlan::Window(window), |expr| expr.transform_up(|expr| Ok(window_by_length(expr, &schema))))
+            }
+            plan => Ok(Transformed::no(plan)),
+        };
+        plan.transform_up_with_subqueries(in_windows).map(|plan| plan.data)
+    }
+}
+
+fn window_by_length(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let Expr::WindowFunction(mut window) = expr else { return Transformed::no(expr) };
+    let params = &mut window.params;
+    let mut keys = params.partition_by.iter().chain(params.order_by.iter().map(|by| &by.expr));
+    if !is_without_bounds(&params.window_frame) || !keys.any(|key| is_one(key, schema)) {
+        return Transformed::no(Expr::WindowFunction(window));
+    }
+    params.partition_by.iter_mut().for_each(|key| *key = compared_by(key, schema));
+    by_length(&mut params.order_by, schema);
+    Transformed::yes(Expr::WindowFunction(window))
+}
+
+/// Whether a window has no bounds that are intervals themselves.
+fn is_without_bounds(frame: &WindowFrame) -> bool {
+    use WindowFrameBound::{CurrentRow, Following, Preceding};
+    let is_open = |bound: &WindowFrameBound| match bound {
+        Preceding(distance) | Following(distance) => distance.is_null(),
+        CurrentRow => true,
+    };
+    frame.units != WindowFrameUnits::Range || is_open(&frame.start_bound) && is_open(&frame.end_bound)
+}
+
+/// Maximum number of arguments of `greatest` and `least`: each doubles what is computed.
+const CHOSEN_MAX: usize = 8;
+
+/// Functions that compare their arguments, and give one of them.
+fn chosen_by_length(function: &str, arguments: &[Expr]) -> Result<Option<Expr>> {
+    let chosen = |op: Operator| -> Result<Option<Expr>> {
+        let mut arguments = arguments.iter().cloned();
+        let Some(first) = arguments.next() else { return Ok(None) };
+        let chosen = arguments.try_fold(first, |chosen, next| {
+            let is_before = Expr::BinaryExpr(BinaryExpr::new(Box::new(length(chosen.clone())), op, Box::new(length(next.clone()))));
+            when(next.clone().is_null().or(is_before), chosen).otherwise(next)
+        });
+        chosen.map(Some)
+    };
+    match (function, arguments) {
+        ("nullif", [value, other]) => {
+            let is_equal = length(value.clone()).eq(length(other.clone()));
+            Ok(Some(when(is_equal.is_not_true(), value.clone()).end()?))
+        }
+        ("greatest", arguments) if arguments.len() <= CHOSEN_MAX => chosen(Operator::GtEq),
+        ("least", arguments) if arguments.len() <= CHOSEN_MAX => chosen(Operator::LtEq),
+        _ => Ok(None),
+    }
+}
+
+/// The longest or shortest interval, the number of different ones, and aggregates in the order of intervals.
+fn compared_aggregate(aggregate: AggregateFunction, schema: &DFSchema) -> Transformed<Expr> {
+    let AggregateFunction { mut func, mut params } = aggregate;
+    let takes_one = matches!(params.args.as_slice(), [value] if is_one(value, schema));
+    let is_ordered = params.order_by.iter().any(|by| is_one(&by.expr, schema));
+    by_length(&mut params.order_by, schema);
+    let is_changed = match func.name() {
+        "min" | "max" if takes_one => {
+            let is_shortest = func.name() == "min";
+            params.order_by = params.args.iter().map(|value| length(value.clone()).sort(is_shortest, false)).collect();
+            params.distinct = false;
+            func = first_value_udaf();
+            true
+        }
+        "count" if takes_one && params.distinct => {
+            params.args.iter_mut().for_each(|value| *value = length(value.clone()));
+            true
+        }
+        _ => is_ordered,
+    };
+    Transformed::new_transformed(Expr::AggregateFunction(AggregateFunction { func, params }), is_changed)
+}
+
+/// Groups by lengths, of each the interval that comes first by months, days and time. `DISTINCT` groups by all columns.
+fn grouped_by_length(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let (input, keys, aggregates) = match &plan {
+        LogicalPlan::Aggregate(Aggregate { input, group_expr, aggr_expr, .. }) => (input, group_expr.clone(), aggr_expr.clone()),
+        LogicalPlan::Distinct(Distinct::All(input)) => {
+            (input, input.schema().columns().into_iter().map(Expr::Column).collect::<Vec<_>>(), vec![])
+        }
+        _ => return Ok(Transformed::no(plan)),
+    };
+    let is_one = |key: &Expr| is_one(key, input.schema());
+    if !keys.iter().any(is_one) {
+        return Ok(Transformed::no(plan));
+    }
+    let first = |(place, key): (usize, &Expr)| min(key.clone()).alias(format!("first of length {place}"));
+    let firsts = keys.iter().enumerate().filter(|(_, key)| is_one(key)).map(first);
+    let grouped = LogicalPlanBuilder::from(Arc::clone(input))
+        .aggregate(keys.iter().map(|key| compared_by(key, input.schema())), aggregates.iter().cloned().chain(firsts))?
+        .build()?;
+    // The keys, the aggregates, and the first intervals.
+    let mut firsts = grouped.schema().columns().into_iter().skip(keys.len().saturating_add(aggregates.len()));
+    let columns = grouped.schema().columns();
+    let shown = plan.schema().iter().zip(columns).enumerate().map(|(place, ((relation, field), column))| {
+        let is_first = keys.get(place).is_some_and(is_one);
+        let column = if is_first { firsts.next().unwrap_or(column) } else { column };
+        Expr::Column(column).alias_qualified(relation.cloned(), field.name())
+    });
+    let shown = shown.collect::<Vec<_>>();
+    Ok(Transformed::yes(LogicalPlanBuilder::from(grouped).project(shown)?.build()?))
 }
 
 const fn is_comparison(op: Operator) -> bool {
@@ -360,6 +517,37 @@ mod tests {
             ("(NULL::int * interval '1 day') IS NULL", "true"),
         ] {
             assert_eq!(rows(&catalog, &format!("SELECT {product} AS t FROM (VALUES (5)) AS v(x)")), [expected], "{product}");
+        }
+    }
+
+    /// The answers are those of PostgreSQL 15; where several intervals of a length are in a group, it gives any of them.
+    #[test]
+    fn intervals_of_one_length_are_one_value() {
+        let catalog = TestData::new().catalog();
+        let days = "(VALUES (1, interval '1 day'), (2, interval '24 hours'), (3, interval '2 days')) AS v(x, i)";
+        let months = "(VALUES (interval '40 days'), (interval '1 month'), (interval '1000 hours')) AS v(i)";
+        for (sql, expected) in [
+            (format!("SELECT COUNT(*) AS n FROM {days} GROUP BY i ORDER BY n"), ["1", "2"].as_slice()),
+            (format!("SELECT COUNT(*) AS n, SUM(x) FROM {days} GROUP BY i, i > interval '1 day' ORDER BY n"), &["1,3", "2,3"]),
+            (format!("SELECT i > interval '1 day' AS l, MAX(x) AS m FROM {days} GROUP BY i ORDER BY m"), &["false,2", "true,3"]),
+            (format!("SELECT COUNT(*) FROM (SELECT DISTINCT i FROM {days}) AS d"), &["2"]),
+            (format!("SELECT COUNT(*) FROM (SELECT i FROM {days} UNION SELECT interval '48 hours') AS d"), &["2"]),
+            (format!("SELECT COUNT(DISTINCT i) FROM {days}"), &["2"]),
+            (format!("SELECT x FROM {days} WHERE i IN (interval '24 hours') ORDER BY x"), &["1", "2"]),
+            (format!("SELECT x FROM {days} WHERE i NOT IN (interval '24 hours')"), &["3"]),
+            (format!("SELECT x, CASE i WHEN interval '24 hours' THEN 'day' END AS d FROM {days} ORDER BY x"), &["1,day", "2,day", "3,"]),
+            (format!("SELECT x FROM {days} WHERE nullif(i, interval '24 hours') IS NULL ORDER BY x"), &["1", "2"]),
+            (format!("SELECT x, RANK() OVER (ORDER BY i) AS r FROM {days} ORDER BY x"), &["1,1", "2,1", "3,3"]),
+            (format!("SELECT x, COUNT(*) OVER (PARTITION BY i) AS n FROM {days} ORDER BY x"), &["1,2", "2,2", "3,1"]),
+            (format!("SELECT array_agg(x ORDER BY i DESC, x) FROM {days}"), &["\"[3,1,2]\""]),
+            (format!("SELECT COUNT(*) FROM {days} JOIN (VALUES (interval '24 hours')) AS w(j) ON i = j"), &["2"]),
+            (format!("SELECT date '2026-01-01' + MAX(i) AS t FROM {months}"), &["2026-02-11T16:00:00"]),
+            (format!("SELECT date '2026-01-01' + MIN(i) AS t FROM {months}"), &["2026-02-01T00:00:00"]),
+            ("SELECT date '2026-01-01' + greatest(interval '1 month', NULL, interval '31 days') AS t".to_owned(), &["2026-02-01T00:00:00"]),
+            ("SELECT date '2026-02-01' + greatest(interval '1 month', interval '31 days') AS t".to_owned(), &["2026-03-04T00:00:00"]),
+            ("SELECT date '2026-02-01' + least(interval '1 month', interval '29 days') AS t".to_owned(), &["2026-03-02T00:00:00"]),
+        ] {
+            assert_eq!(rows(&catalog, &sql), expected, "{sql}");
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::floats::FloatsBesideDecimals;
 use crate::functions::functions;
 use crate::identifiers::identifier_functions;
 use crate::integers::{CheckedIntegers, SignedIntegers};
-use crate::intervals::{ComparedIntervals, IntervalArithmetic};
+use crate::intervals::{ComparedIntervals, IntervalArithmetic, WindowsOfIntervals};
 use crate::joined::JoinedTexts;
 use crate::lateral::LateralConditions;
 use crate::lateral_lists::LateralLists;
@@ -126,10 +126,10 @@ pub(crate) fn session(
     Ok(session)
 }
 
-/// DataFusion's rules, after the one that comes before it makes types the same.
+/// DataFusion's rules, after those that come before it makes types the same.
 fn rules_of_types() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let first: Arc<dyn AnalyzerRule + Send + Sync> = Arc::new(FloatsBesideDecimals);
-    std::iter::once(first).chain(Analyzer::new().rules).collect()
+    let first: [Arc<dyn AnalyzerRule + Send + Sync>; 2] = [Arc::new(FloatsBesideDecimals), Arc::new(WindowsOfIntervals)];
+    first.into_iter().chain(Analyzer::new().rules).collect()
 }
 
 fn session_config(config: &SqlConfig) -> SessionConfig {
