@@ -31,7 +31,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::error::QueryError;
 use crate::similar::pattern_of;
 use crate::syntax::{call, literal};
-use crate::{exact_numbers, full_joins, json_operators, like_escapes, rounded_times, rows, value_lists};
+use crate::{exact_numbers, full_joins, json_operators, like_escapes, places, precedence, rounded_times, rows, value_lists};
 
 /// Functions that have one column of rows, and name it like themselves.
 const ROW_FUNCTIONS: [&str; 2] = ["generate_series", "range"];
@@ -68,6 +68,7 @@ impl VisitorMut for Syntax {
     type Break = QueryError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<QueryError> {
+        places::name(query);
         limit(query);
         value_lists::cast_literals(&mut query.body);
         match full_joins::merge_columns(query) {
@@ -94,6 +95,7 @@ impl VisitorMut for Syntax {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<QueryError> {
+        precedence::regroup(expr);
         match json_operators::call_function(expr) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
