@@ -100,7 +100,7 @@ impl<'p> Lists<'p> {
 }
 
 /// A list whose columns are those of the rows before. `None` if it has others.
-fn of_columns(list: &Expr, schema: &DFSchema) -> Result<Option<Expr>> {
+pub(crate) fn of_columns(list: &Expr, schema: &DFSchema) -> Result<Option<Expr>> {
     let mut is_known = true;
     let list = list.clone().transform_up(|expr| {
         Ok(match expr {

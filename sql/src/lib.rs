@@ -53,6 +53,7 @@
 //! | `window_keys`, `told_apart`, `spellings`, `correlated` | casts that DataFusion takes for the column that is cast, and so answers wrongly; one spelling of each type |
 //! | `conditions`, `guards` | conditions in the order in which they are written, where a later one may fail |
 //! | `existence`, `memberships`, `quantified`, `quantified_columns`, `negation` | `EXISTS`, `IN` and `ANY` with queries, and `-x`, where DataFusion does not plan them |
+//! | `ordered_sets`, `ties`, `row_memberships`, `json_values`, `built_values`, `ages`, `regexps`, `hashes`, `precedence`, `places`, `repetitions`, `lateral_columns` | what PostgreSQL has and DataFusion does not: `percentile_disc` and `mode`; `WITH TIES`; `(a, b) IN` with a query; JSON of values; buckets and intervals of parts; `age`; matches of patterns; `md5`; where `IS DISTINCT FROM` ends; `ORDER BY 2`; `EXCEPT ALL`; computed columns in `FROM` |
 //! | `derived`, `lateral`, `lateral_lists`, `limited`, `one_row`, `beside_aggregates` | subqueries that read columns of the query around them: in `FROM`, with `HAVING`, of lists, with `LIMIT`, of one row |
 //! | `postgres_syntax`, `rows`, `value_lists`, `full_joins`, `json_operators`, `similar`, `patterns`, `number_patterns` | PostgreSQL's syntax for what DataFusion has in another one; comparisons of rows; literals of `VALUES`; columns in common; `->>`; patterns of `SIMILAR TO`, of times and of numbers |
 //! | `state`, `current`, `newest`, `changed` | a state table's rows now: of each key the newest, kept in memory from commit to commit; which of them are newest; the files with changes |
@@ -76,10 +77,12 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod ages;
 mod audit;
 mod averages;
 mod beside_aggregates;
 mod bounded;
+mod built_values;
 mod catalog;
 mod changed;
 mod changes;
@@ -111,6 +114,7 @@ mod formats;
 mod full_joins;
 mod functions;
 mod guards;
+mod hashes;
 #[cfg(test)]
 mod histories;
 mod history;
@@ -119,9 +123,11 @@ mod integers;
 mod intervals;
 mod joined;
 mod json_operators;
+mod json_values;
 mod kept;
 mod key_changes;
 mod lateral;
+mod lateral_columns;
 mod lateral_lists;
 mod layers;
 mod lengths;
@@ -135,6 +141,7 @@ mod negation;
 mod newest;
 mod number_patterns;
 mod one_row;
+mod ordered_sets;
 mod parts;
 mod patterns;
 mod places;
@@ -147,12 +154,15 @@ mod quantified_columns;
 mod query;
 mod questions;
 mod readable;
+mod regexps;
 mod render;
+mod repetitions;
 mod reports;
 mod restricted;
 mod rights;
 mod rounded_times;
 mod rounding;
+mod row_memberships;
 mod rows;
 mod scan;
 #[cfg(test)]
@@ -171,6 +181,7 @@ mod tables;
 #[cfg(test)]
 mod testing;
 mod text_format;
+mod ties;
 mod time_texts;
 mod told_apart;
 mod type_names;

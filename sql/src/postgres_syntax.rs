@@ -14,24 +14,32 @@
 //! | `localtimestamp`, `localtime`, `current_timestamp(3)` | `now()::timestamp`, `now()::time`, `now()::timestamptz(3)` |
 //! | `x COLLATE "C"`, `x COLLATE "default"` | `x`: texts are compared byte by byte |
 //! | `mod(x, y)`, `div(x, y)`, `sign(x)`, `timezone(z, t)` | `x % y`, `trunc(x / y)`, `signum(x)`, `t AT TIME ZONE z` |
+//! | `array_length(l, 1)`, `array_upper(l, 1)`, `array_lower(l, 1)` | `nullif(array_length(l, 1), 0)`: an empty list has none; 1 if it has one |
+//! | `l && m` of lists, `gen_random_uuid()`, `clock_timestamp()` and the like | `array_has_any(l, m)`, `uuid()`, `now()` |
 //! | `date_trunc('day', ts, z)` | `date_trunc('day', ts AT TIME ZONE z) AT TIME ZONE z` |
 //! | `substring(x FROM 'a+')`, `regexp_substr(x, 'a+')` | `(regexp_match(x, 'a+'))[1]` |
 //! | `pg_typeof(1)` | `'integer'`: integers are `bigint` here |
 //!
-//! Comparisons of rows, `VALUES`, joins with columns in common, times with fewer digits and `ESCAPE` are in modules of their own.
+//! Aggregates of sorted values, ties, memberships of rows, JSON, comparisons of rows, `VALUES`, joins with columns in common, times with fewer digits and `ESCAPE` are in modules of their own.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    Ident, LimitClause, ObjectName, Query, Select, SelectItem, Statement, Subscript, TableAlias, TableAliasColumnDef, TableFactor,
-    TimezoneInfo, TypedString, Value, VisitMut, VisitorMut, visit_expressions,
+    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr, Fetch, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, LimitClause, ObjectName, Query, Select, SelectItem, Statement, Subscript, TableAlias, TableAliasColumnDef,
+    TableFactor, TimezoneInfo, TypedString, Value, VisitMut, VisitorMut, visit_expressions,
 };
+
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 
 use crate::error::QueryError;
 use crate::similar::pattern_of;
-use crate::syntax::{call, literal};
-use crate::{exact_numbers, full_joins, json_operators, like_escapes, places, precedence, rounded_times, rows, value_lists};
+use crate::statement::quoted;
+use crate::syntax::{call, literal, parsed};
+use crate::{
+    built_values, exact_numbers, full_joins, json_operators, json_values, like_escapes, ordered_sets, places, precedence, regexps,
+    repetitions, rounded_times, row_memberships, rows, ties, value_lists,
+};
 
 /// Functions that have one column of rows, and name it like themselves.
 const ROW_FUNCTIONS: [&str; 2] = ["generate_series", "range"];
@@ -69,6 +77,9 @@ impl VisitorMut for Syntax {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<QueryError> {
         places::name(query);
+        if let Err(error) = repetitions::number(&mut query.body).and_then(|()| ties::rank(query)) {
+            return ControlFlow::Break(error);
+        }
         limit(query);
         value_lists::cast_literals(&mut query.body);
         match full_joins::merge_columns(query) {
@@ -83,11 +94,15 @@ impl VisitorMut for Syntax {
                 series_as_rows(expr);
             }
         }
-        ControlFlow::Continue(())
+        match row_memberships::replace(select).and_then(|()| json_values::name_fields(select)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<QueryError> {
         plain_unnest(table);
+        series_of_texts(table);
         lateral_series(table);
         name_column(table, self.names_value);
         number_elements(table);
@@ -119,6 +134,9 @@ impl VisitorMut for Syntax {
             }
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => replace_by(expr_of_list(left, right, false), expr),
             Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => replace_by(expr_of_list(left, right, true), expr),
+            Expr::BinaryOp { left, op: BinaryOperator::PGOverlap, right } => {
+                *expr = call("array_has_any", vec![left.as_ref().clone(), right.as_ref().clone()]);
+            }
             Expr::Extract { field: field @ (DateTimeField::Second | DateTimeField::Seconds), .. } => {
                 *field = DateTimeField::Microsecond;
                 *expr = seconds(expr.clone());
@@ -127,7 +145,10 @@ impl VisitorMut for Syntax {
                 replace_by(literal(pattern).map(|pattern| first_match(text, pattern)), expr);
             }
             Expr::Function(function) if is_named(&function.name, "date_part") => replace_by(seconds_of(function), expr),
-            Expr::Function(function) => replace_by(by_another_name(function), expr),
+            Expr::Function(function) => match of_other_functions(function) {
+                Ok(other) => replace_by(other, expr),
+                Err(error) => return ControlFlow::Break(error),
+            },
             Expr::SimilarTo { negated, expr: text, pattern, escape_char } => match pattern_of(pattern, escape_char.as_ref()) {
                 Ok(regex) => {
                     let op = if *negated { BinaryOperator::PGRegexNotMatch } else { BinaryOperator::PGRegexMatch };
@@ -229,6 +250,17 @@ fn arguments_of(function: &Function) -> Option<Vec<Expr>> {
     list.args.iter().map(argument).collect()
 }
 
+/// What a function is computed by, if it is not one itself.
+fn of_other_functions(function: &Function) -> Result<Option<Expr>, QueryError> {
+    if let Some(other) = ordered_sets::call_of_list(function)? {
+        return Ok(Some(other));
+    }
+    if let Some(other) = built_values::computation(function)? {
+        return Ok(Some(other));
+    }
+    Ok(json_values::call_of_list(function).or_else(|| regexps::rows_of_list(function)).or_else(|| by_another_name(function)))
+}
+
 /// Functions that are operators, or have another name.
 fn by_another_name(function: &Function) -> Option<Expr> {
     let arguments = arguments_of(function)?;
@@ -243,17 +275,37 @@ fn by_another_name(function: &Function) -> Option<Expr> {
             call("trunc", vec![call(exact_numbers::NAME, vec![quotient])])
         }
         ("sign", [number]) => call("signum", vec![number.clone()]),
+        ("gen_random_uuid", []) => call("uuid", vec![]),
+        ("clock_timestamp" | "statement_timestamp" | "transaction_timestamp", []) => call("now", vec![]),
         ("timezone", [zone, time]) => at_zone(time, zone),
         ("date_trunc", [part, time, zone]) => {
             let local = at_zone(time, zone);
             at_zone(&call("date_trunc", vec![part.clone(), local]), zone)
         }
+        ("array_length", [list, dimension]) => call("nullif", vec![length_of(list, dimension), number(0)]),
+        ("array_upper", [list, dimension]) => unless_empty(list, dimension, length_of(list, dimension)),
+        ("array_lower", [list, dimension]) => unless_empty(list, dimension, number(1)),
         ("regexp_substr", [text, pattern]) => first_match(text, &format!("({})", literal(pattern)?)),
         ("pg_typeof", [number]) if integer(number).is_some_and(|number| i32::try_from(number).is_ok()) => {
             Expr::value(Value::SingleQuotedString("integer".to_owned()))
         }
         _ => return None,
     })
+}
+
+fn length_of(list: &Expr, dimension: &Expr) -> Expr {
+    call("array_length", vec![list.clone(), dimension.clone()])
+}
+
+/// A value of a list, which an empty one does not have.
+fn unless_empty(list: &Expr, dimension: &Expr, result: Expr) -> Expr {
+    let condition = Expr::BinaryOp { left: Box::new(length_of(list, dimension)), op: BinaryOperator::Gt, right: Box::new(number(0)) };
+    let (conditions, token) = (vec![CaseWhen { condition, result }], AttachedToken::empty());
+    Expr::Case { case_token: token.clone(), end_token: token, operand: None, conditions, else_result: None }
+}
+
+fn number(number: i64) -> Expr {
+    Expr::value(Value::Number(number.to_string(), false))
 }
 
 fn at_zone(time: &Expr, zone: &Expr) -> Expr {
@@ -285,6 +337,37 @@ fn plain_unnest(table: &mut TableFactor) {
         let (alias, with_ordinality) = (alias.take(), *with_ordinality);
         *table = TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_offset_alias: None, with_ordinality };
     }
+}
+
+/// The ends and the step of a series of times may be texts, as in `generate_series(date '2026-01-01', '2026-03-01', '1 month')`.
+fn series_of_texts(table: &mut TableFactor) {
+    let (name, arguments) = match table {
+        TableFactor::Table { name, args: Some(arguments), .. } => (name, &mut arguments.args),
+        TableFactor::Function { name, args, .. } => (name, args),
+        _ => return,
+    };
+    let [first, last, step] = arguments.as_mut_slice() else { return };
+    let Some(data_type) = [&*first, &*last].into_iter().find_map(time_type_of).filter(|_| is_named(name, SERIES)) else { return };
+    for end in [first, last] {
+        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(end)) = end
+            && literal(end).is_some()
+        {
+            let expr = Box::new(end.clone());
+            *end = Expr::Cast { kind: CastKind::Cast, expr, data_type: data_type.clone(), array: false, format: None };
+        }
+    }
+    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(step)) = step
+        && let Some(interval) = literal(step).and_then(|text| parsed(&format!("interval {}", quoted(text))))
+    {
+        *step = interval;
+    }
+}
+
+/// The type of a time that is written with it.
+fn time_type_of(argument: &FunctionArg) -> Option<DataType> {
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument else { return None };
+    let (Expr::Cast { data_type, .. } | Expr::TypedString(TypedString { data_type, .. })) = expr else { return None };
+    matches!(data_type, DataType::Date | DataType::Timestamp(..)).then(|| data_type.clone())
 }
 
 /// A series of columns of the tables before it is a list of each row, and one of times is a list, too: DataFusion's series of times needs
@@ -428,6 +511,11 @@ mod tests {
                 "SELECT d::date FROM generate_series(date '2026-01-01', date '2026-01-02', interval '1 day') AS d",
                 &["2026-01-01", "2026-01-02"],
             ),
+            ("SELECT d::date FROM generate_series('2026-01-31'::date, '2026-03-01', '1 month') AS d", &["2026-01-31", "2026-02-28"]),
+            (
+                "SELECT d FROM generate_series(timestamp '2026-01-01 00:00', '2026-01-01 12:00', '12 hours') AS d",
+                &["2026-01-01T00:00:00", "2026-01-01T12:00:00"],
+            ),
             ("SELECT k FROM generate_series(1, 5, 2) AS n(k)", &["1", "3", "5"]),
             ("SELECT n.value FROM generate_series(1, 2) AS n", &["1", "2"]),
             ("SELECT e FROM unnest(ARRAY['a', 'b']) AS e", &["a", "b"]),
@@ -447,13 +535,31 @@ mod tests {
                 &["123,I,"],
             ),
             ("SELECT regexp_substr('abc123', '[0-9]+') AS a, substring('abcdef' FROM 2 FOR 3) AS b", &["123,bcd"]),
+            (
+                "SELECT array_length(l, 1), array_upper(l, 1), array_lower(l, 1), cardinality(l) FROM (VALUES (ARRAY[]::int[]), (ARRAY[5, 6])) AS v(l) \
+                 ORDER BY 4",
+                &[",,,0", "2,2,1,2"],
+            ),
+            ("SELECT array_length(ARRAY[1, 2], 2) AS n", &[""]),
+            ("SELECT ARRAY[1, 2] && ARRAY[2, 3] AS a, ARRAY[1] && ARRAY[3] AS b", &["true,false"]),
+            ("SELECT length(gen_random_uuid()::text) AS n, clock_timestamp() IS NOT NULL AS b", &["36,true"]),
             ("SELECT pg_typeof(1), pg_typeof(9999999999), pg_typeof(1.5), pg_typeof(1::bigint)", &["integer,bigint,numeric,bigint"]),
         ] {
             assert_eq!(rows(&catalog, sql), expected, "{sql}");
         }
         let refused = message(&catalog, "SELECT x COLLATE \"en_US\" AS x FROM (VALUES ('a')) AS v(x)");
         assert!(refused.starts_with("this is not supported: COLLATE \"en_US\": texts are compared byte by byte"), "{refused}");
-        let refused = message(&catalog, "SELECT x FROM (VALUES (1)) AS v(x) ORDER BY x FETCH FIRST 1 ROW WITH TIES");
+        for (sql, way_out) in [
+            (
+                "SELECT SUM(x) OVER (ORDER BY x ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) FROM (VALUES (1)) AS v(x)",
+                "write sum(x) OVER (…) - x",
+            ),
+            ("SELECT 1 WHERE 2 BETWEEN SYMMETRIC 3 AND 1", "write x BETWEEN least(a, b) AND greatest(a, b)"),
+        ] {
+            let refused = message(&catalog, sql);
+            assert!(refused.contains(way_out), "{sql}: {refused}");
+        }
+        let refused = message(&catalog, "SELECT x FROM (VALUES (1)) AS v(x) ORDER BY x FETCH FIRST 1 PERCENT ROWS ONLY");
         assert!(refused.starts_with("this is not supported: FETCH"), "{refused}");
     }
 

@@ -122,16 +122,29 @@ fn our_own(error: &DataFusionError) -> Option<QueryError> {
     None
 }
 
-/// The error of a text that is no SQL. What other databases write about the past has its way out.
+/// The error of a text that is no SQL. What other databases write about the past, and what the parser does not know of PostgreSQL, has its
+/// way out.
 pub(crate) fn not_sql(text: &str, error: &DataFusionError) -> QueryError {
     let words = text.to_uppercase().split_whitespace().collect::<Vec<_>>().join(" ");
-    match readable(error) {
-        QueryError::Statement(message) if words.contains(" AS OF ") || words.contains(" FOR SYSTEM_TIME ") => {
-            QueryError::Statement(format!("{message}. {THE_PAST}"))
-        }
-        other => other,
+    let way_out = WAYS_OUT.iter().find(|(known, _)| words.contains(known)).map(|(_, way_out)| *way_out);
+    match (readable(error), way_out) {
+        (QueryError::Statement(message), Some(way_out)) => QueryError::Statement(format!("{message}. {way_out}")),
+        (other, _) => other,
     }
 }
+
+/// Words in a text that is no SQL, and what to write.
+const WAYS_OUT: [(&str, &str); 6] = [
+    (" AS OF ", THE_PAST),
+    (" FOR SYSTEM_TIME ", THE_PAST),
+    (
+        " EXCLUDE CURRENT ROW",
+        "EXCLUDE is not supported: write sum(x) OVER (…) - x, or add what is before and after: ROWS BETWEEN … AND 1 PRECEDING",
+    ),
+    (" EXCLUDE TIES", "EXCLUDE is not supported: take the sum of the rows with another key in a subquery with GROUP BY, and JOIN that"),
+    (" EXCLUDE GROUP", "EXCLUDE is not supported: take the sum of the rows with another key in a subquery with GROUP BY, and JOIN that"),
+    (" BETWEEN SYMMETRIC ", "BETWEEN SYMMETRIC is not supported: write x BETWEEN least(a, b) AND greatest(a, b)"),
+];
 
 /// How the past is asked for.
 const THE_PAST: &str = "All tables as of a commit are read with --at COMMIT, with \\at COMMIT at the prompt, and over the wire after SET \

@@ -9,26 +9,14 @@ use datafusion::common::utils::datafusion_strsim::levenshtein;
 use crate::names::Relation;
 
 /// Functions of PostgreSQL and other databases that are not here, and what to write.
-const WAYS_OUT: [(&str, &str); 12] = [
-    ("age", "write later - earlier for the time between"),
-    ("gen_random_uuid", "write uuid()"),
-    ("json_agg", JSON),
-    ("json_build_object", JSON),
-    ("jsonb_agg", JSON),
-    ("jsonb_build_object", JSON),
-    ("make_interval", "write an interval: interval '3 days'"),
-    ("mode", "count the rows of each value, and take the first: GROUP BY x ORDER BY count(*) DESC LIMIT 1"),
-    (
-        "percentile_disc",
-        "write percentile_cont, whose value may lie between two rows, or take min(x) where CUME_DIST() OVER (ORDER BY x) >= 0.5",
-    ),
-    ("row_to_json", JSON),
-    ("to_json", JSON),
-    ("width_bucket", "write floor((x - low) / width)"),
+const WAYS_OUT: [(&str, &str); 4] = [
+    ("json_array_elements", ELEMENTS),
+    ("jsonb_array_elements", ELEMENTS),
+    ("json_each", ELEMENTS),
+    ("to_number", "CAST the text without its separators: CAST(replace(x, ',', '') AS DECIMAL(28, 9))"),
 ];
 
-const JSON: &str =
-    "the formats csv and json, and the wire, have lists and structs as JSON: write named_struct('a', x), make_array(x) or array_agg(x)";
+const ELEMENTS: &str = "JSON is text here, whose fields are read by name: x ->> 'a'; a list of a table becomes rows with unnest(l)";
 
 /// For an unknown table or function: the error with the name that was probably meant.
 pub(crate) fn with_hint(text: &str) -> String {
@@ -108,7 +96,7 @@ mod tests {
             ("SELECT frobnicate(1)", "there is no function frobnicate"),
             ("SELECT len('a')", "there is no function len"),
             ("SELECT to_chars(1, 'a')", "there is no function to_chars: did you mean to_char?"),
-            ("SELECT age(now(), now())", "there is no function age: write later - earlier for the time between"),
+            ("SELECT to_number('1,5', '9G9')", "there is no function to_number: CAST the text"),
             ("SELECT amount FROM balances", "No field named amount.\nValid fields are balances.account_id"),
             ("SELECT account FROM balances", "No field named account. Did you mean 'balances.account_id'?"),
             ("SELECT x.posted FROM balances b", "No field named x.posted. Did you mean 'b.posted'?"),

@@ -7,6 +7,8 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Statement as Sql,
     Value, Visit, VisitMut, Visitor, VisitorMut,
 };
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
 
 /// The SQL of a statement, or of the statement that it explains.
 pub(crate) fn sql_of(statement: &Parsed) -> Option<&Sql> {
@@ -35,6 +37,11 @@ pub(crate) fn literal(expr: &Expr) -> Option<&str> {
         },
         _ => None,
     }
+}
+
+/// The expression that is written so.
+pub(crate) fn parsed(text: &str) -> Option<Expr> {
+    Parser::new(&GenericDialect {}).try_with_sql(text).and_then(|mut parser| parser.parse_expr()).ok()
 }
 
 /// A call of a function.
