@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use headwater_schemas::events::{Payment, PaymentMethod, PaymentStatus, Transaction, TransactionPhase, TransactionType};
+use headwater_schemas::tables::TableSet;
 use headwater_schemas::{
-    AccountId, Amount, Correction, Currency, CustomerId, EffectiveTime, EventTime, Id, Nanos, Offset, Place, Placed, Text, Topic,
+    AccountId, Amount, Clock as Ticks, Correction, Currency, CustomerId, EffectiveTime, EventTime, Id, Nanos, Offset, Place, Placed, Text,
+    Tick, Topic,
 };
 use proptest::prelude::*;
 
 use super::*;
+use crate::keyed_fold::Fold;
 use crate::ledger::{Accepted, CounterAmount, LedgerEvent, TakenBack};
-use crate::testing::{Emitted, Happening, Happenings, history_of, rows_of, run, run_with_restart};
+use crate::testing::{Emitted, Happening, Happenings, TestTables, history_of, rows_of, run, run_with_restart};
 
 const VIEW: Payments = Payments { stuck_after: Nanos::new(900), horizon: Nanos::new(10_000), refund_horizon: Nanos::new(50_000) };
 
@@ -600,6 +603,27 @@ fn what_no_payment_claims_is_forgotten() {
         assert_eq!((rows_of(&emitted.tables.payment_steps).len(), rows_of(&emitted.tables.step_alerts).len()), remembered, "{end}");
         assert_eq!(progress(&emitted), "failed 100 0 -");
     }
+}
+
+/// Of two changes of one row in a tick, a removal that comes last wins: the debit's row would be gone.
+#[test]
+fn a_debit_in_the_tick_in_which_an_earlier_one_is_forgotten_keeps_its_row() {
+    let tables = PaymentTables::register(&mut TestTables::default());
+    let mut fold = Fold::new(VIEW, tables.clone(), Ticks::new(Nanos::new(5_000), Nanos::new(5_000)));
+    let apply = |fold: &mut Fold<Payments>, record: Record| {
+        for Placed { place, event } in happenings(&[record]) {
+            if let Happening::Event(event) = event {
+                fold.apply(Placed { place, event });
+            }
+        }
+    };
+    apply(&mut fold, at(10, Ledger("p", "a", 100, None)));
+    fold.emit(Tick::new(0), EffectiveTime::ZERO);
+    fold.fire(); // at 10,010
+    apply(&mut fold, at(10_020, Ledger("p", "a", 50, None)));
+    fold.emit(Tick::new(2), EffectiveTime::new(10_000));
+    let amounts: Vec<_> = rows_of(&tables.payment_postings).into_iter().map(|row| row.amount).collect();
+    assert_eq!(amounts, [Amount::whole(50)]);
 }
 
 proptest! {
