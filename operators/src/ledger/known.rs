@@ -61,9 +61,8 @@ impl Known {
 
 impl Kept {
     fn of(remembered: Remembered) -> Self {
-        let whole = Kind::Posting { left: Left { amount: remembered.amount.magnitude(), counter: Money::ZERO }, origin: Origin::Itself };
         match remembered {
-            Remembered { transaction_type, counterparty, amount, currency, exchange: None, kind, time } if kind == whole => {
+            Remembered { transaction_type, counterparty, amount, currency, exchange: None, kind, time } if kind == whole(amount) => {
                 Self::Plain(Box::new(Plain { amount, counterparty, currency, time, transaction_type }))
             }
             remembered => Self::Other(Box::new(remembered)),
@@ -75,13 +74,16 @@ impl Kept {
         match self {
             Self::Plain(plain) => {
                 let Plain { amount, counterparty, currency, time, transaction_type } = **plain;
-                let left = Left { amount: amount.magnitude(), counter: Money::ZERO };
-                let kind = Kind::Posting { left, origin: Origin::Itself };
-                Remembered { transaction_type, counterparty, amount, currency, exchange: None, kind, time }
+                Remembered { transaction_type, counterparty, amount, currency, exchange: None, kind: whole(amount), time }
             }
             Self::Other(remembered) => (**remembered).clone(),
         }
     }
+}
+
+/// A posting of an amount in one currency, of which nothing is reversed.
+const fn whole(amount: Money) -> Kind {
+    Kind::Posting { left: Left { amount: amount.magnitude(), counter: Money::ZERO }, origin: Origin::Itself }
 }
 
 #[cfg(test)]
