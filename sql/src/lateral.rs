@@ -26,15 +26,24 @@ impl AnalyzerRule for LateralConditions {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let mut count = 0_usize;
-        plan.transform_up_with_subqueries(|plan| filtered_afterwards(plan, &mut count)).map(|plan| plan.data)
+        with_joins(plan, |join| filtered_afterwards(join, &mut count))
     }
 }
 
-fn filtered_afterwards(plan: LogicalPlan, count: &mut usize) -> Result<Transformed<LogicalPlan>> {
-    let LogicalPlan::Join(join) = plan else { return Ok(Transformed::no(plan)) };
-    let Some((subquery, alias)) = lateral(&join) else { return Ok(Transformed::no(LogicalPlan::Join(join))) };
+/// The plan with other plans in place of its joins; `None` leaves a join as it is.
+pub(crate) fn with_joins(plan: LogicalPlan, mut replaced: impl FnMut(&Join) -> Result<Option<LogicalPlan>>) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|plan| {
+        let LogicalPlan::Join(join) = &plan else { return Ok(Transformed::no(plan)) };
+        let replaced = replaced(join)?;
+        Ok(replaced.map_or_else(|| Transformed::no(plan), Transformed::yes))
+    })?;
+    Ok(rewritten.data)
+}
+
+fn filtered_afterwards(join: &Join, count: &mut usize) -> Result<Option<LogicalPlan>> {
+    let Some((subquery, alias)) = lateral(join) else { return Ok(None) };
     let name = format!("{COLUMN} {}", count.saturating_add(1));
-    let Some(with_column) = with_condition(&subquery.subquery, &name)? else { return Ok(Transformed::no(LogicalPlan::Join(join))) };
+    let Some(with_column) = with_condition(&subquery.subquery, &name)? else { return Ok(None) };
     *count = count.saturating_add(1);
     let columns: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
     let right = LogicalPlan::Subquery(subquery.with_plan(Arc::new(with_column)));
@@ -56,7 +65,7 @@ fn filtered_afterwards(plan: LogicalPlan, count: &mut usize) -> Result<Transform
         join.null_aware,
     )?;
     let filtered = LogicalPlanBuilder::from(LogicalPlan::Join(joined)).filter(Expr::Column(condition))?;
-    Ok(Transformed::yes(filtered.project(columns)?.build()?))
+    Ok(Some(filtered.project(columns)?.build()?))
 }
 
 /// The lateral table of an inner join, and its alias. A left join gives NULL for rows that are left out anyway.

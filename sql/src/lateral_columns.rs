@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result, TableReference};
 use datafusion::logical_expr::{
     Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Projection, Subquery, SubqueryAlias, lit, when,
@@ -14,6 +13,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 use crate::guards::replace_columns;
+use crate::lateral::with_joins;
 use crate::lateral_lists::of_columns;
 
 /// Joins rows with columns that are computed of them.
@@ -26,17 +26,11 @@ impl AnalyzerRule for LateralColumns {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(with_columns).map(|plan| plan.data)
+        with_joins(plan, |join| match Computed::of(join) {
+            Some(computed) => computed.joined(join),
+            None => Ok(None),
+        })
     }
-}
-
-fn with_columns(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let LogicalPlan::Join(join) = plan else { return Ok(Transformed::no(plan)) };
-    let joined = match Computed::of(&join) {
-        Some(computed) => computed.joined(&join)?,
-        None => None,
-    };
-    Ok(joined.map_or_else(|| Transformed::no(LogicalPlan::Join(join)), Transformed::yes))
 }
 
 /// A subquery of one row, which reads no table.

@@ -11,6 +11,8 @@ use datafusion::common::{DFSchema, NullHandling, Result, TableReference, UnnestO
 use datafusion::logical_expr::{Expr, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Projection, Subquery, SubqueryAlias, Unnest, lit};
 use datafusion::optimizer::AnalyzerRule;
 
+use crate::lateral::with_joins;
+
 /// Joins rows with the elements of their lists.
 #[derive(Debug)]
 pub(crate) struct LateralLists;
@@ -21,17 +23,11 @@ impl AnalyzerRule for LateralLists {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(with_elements).map(|plan| plan.data)
+        with_joins(plan, |join| match Lists::of(join) {
+            Some(lists) => lists.joined(join),
+            None => Ok(None),
+        })
     }
-}
-
-fn with_elements(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let LogicalPlan::Join(join) = plan else { return Ok(Transformed::no(plan)) };
-    let joined = match Lists::of(&join) {
-        Some(lists) => lists.joined(&join)?,
-        None => None,
-    };
-    Ok(joined.map_or_else(|| Transformed::no(LogicalPlan::Join(join)), Transformed::yes))
 }
 
 /// A subquery that has nothing but the elements of lists.
