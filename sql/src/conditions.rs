@@ -189,8 +189,8 @@ fn side_of(join: &Join, condition: &Expr) -> Option<Side> {
     [Side::Left, Side::Right].into_iter().find(|side| of_side(*side, join, condition).is_some())
 }
 
-/// Puts a condition behind those of the filters below that the optimizer would put it before; `None` if there are none, or if it cannot fail
-/// there. The guards are conditions that come before it in its own filter.
+/// Moves a condition into the filters of the plan below, after their own conditions: the optimizer would move it before them. `None` if there
+/// are no such filters, or if it cannot fail there. The guards are conditions that come before it in its own filter.
 fn sink(plan: &LogicalPlan, condition: &Expr, guards: &Guards) -> Result<Option<LogicalPlan>> {
     match plan {
         LogicalPlan::Filter(filter) => sink_into_filter(filter, condition, guards),

@@ -259,7 +259,7 @@ impl<'d> Known<'d> {
         }
     }
 
-    /// Who a customer is: as the file says, or by an id that is an LEI.
+    /// How a customer is identified: by the fields in the file, else by the customer's id where that is an LEI.
     fn identity(&self, customer: &'d str) -> Option<Identity<'d>> {
         let of = |field| self.get("customer", customer, field);
         match (of("lei"), self.number("customer", customer)) {
